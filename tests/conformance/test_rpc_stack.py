@@ -1,44 +1,33 @@
 """The chain of stages around every RPC: its order, what it hides, what survives a hop, and when a server won't start."""
 
 import asyncio
-import inspect
 import uuid
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import grpc
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import ServiceDescriptor
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from libs.errors import (
     DeadlineExceeded,
-    FailedPrecondition,
     Internal,
     InvalidArgument,
     NotFound,
-    PermissionDenied,
     ResourceExhausted,
     TongbanError,
-    Unauthenticated,
-    Unavailable,
-    Violation,
-    state_conflict,
 )
-from libs.rpc.call import Call, Stage, served
-from libs.rpc.client import invoke, neighbour_channel, stream
-from libs.rpc.contract import ContractError, Method
+from libs.rpc.call import Call, Stage
+from libs.rpc.client import invoke, neighbour_channel
+from libs.rpc.contract import Method
 from libs.rpc.server import default_stages
 from libs.rpc.stages.deadline import deadline
 from libs.rpc.stages.rate_limit import TokenBuckets
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, check
 from libs.rpc.status import from_rpc_error
-from tests.support.backends import HOST, free_port
+from tests.support.backends import HOST
 from tests.support.patience import PATIENCE
 from tests.support.rpc_lab import (
     ACCOUNTS,
-    FIRM,
     ID,
     MATERIALS,
     PERSON,
@@ -61,9 +50,6 @@ from tongban.license.v1.license_service_pb2 import IssueLicenseRequest
 from tongban.license.v1.material_service_pb2_grpc import MaterialServiceStub
 
 SECRET = "张三 110105 connection to postgres failed"
-
-
-# ---- order ----
 
 
 def test_the_stages_stand_in_the_order_of_the_design(lab: Lab) -> None:
@@ -144,9 +130,6 @@ async def test_nothing_of_somebody_leaves_without_its_record(lab: Lab, capsys: p
         error = await refused_person(channel, PERSON.SerializeToString(), lab.token())
     assert (error.reason, error.message) == ("INTERNAL", "an internal error occurred")
     assert SECRET not in "".join(capsys.readouterr())
-
-
-# ---- what is hidden ----
 
 
 async def test_an_unknown_exception_shows_a_fixed_text_and_where_to_look(
@@ -248,9 +231,6 @@ def test_a_nul_is_found_in_lists_and_maps_and_not_in_bytes() -> None:
     ]
 
 
-# ---- limits ----
-
-
 async def test_an_oversize_message_gets_a_typed_error(lab: Lab) -> None:
     async with lab.serving() as channel:
         error = await refused_person(channel, b"x" * (MAX_MESSAGE_BYTES + 1), lab.token())
@@ -307,169 +287,3 @@ def test_many_callers_do_not_fill_the_buckets_of_others(monkeypatch: pytest.Monk
         if number >= 90:
             buckets.take("loud", number / 1000)
     assert buckets.take("loud", 0.1) > 0.0
-
-
-# ---- hops ----
-
-
-async def _ask_on(channel: grpc.aio.Channel) -> resources.Organization:
-    """Asks another service on behalf of whom this one serves."""
-    call = served()
-    assert call is not None
-    stub = AccountServiceStub(channel)
-    return await invoke(stub.GetOrganization, FIRM, resources.Organization, to="identity", token=call.actor.token)
-
-
-async def test_error_details_survive_a_hop(lab: Lab) -> None:
-    meant = [
-        state_conflict("cases/1", "CLOSED", "DRAFT", "SUBMITTED"),
-        InvalidArgument("FIELD_INVALID", "no", violations=(Violation("a.b[0]", "string.max_len", "too long"),)),
-        Unavailable("DEPENDENCY_UNAVAILABLE", "away", retry_after=1.25, dependency="seal"),
-    ]
-
-    async def fail(request: Any) -> Any:
-        raise meant[0]
-
-    async def ask_on(request: Any) -> Any:
-        return await _ask_on(inner[0])
-
-    inner: list[grpc.aio.Channel] = []
-    async with lab.serving(Accounts(person=ask_on, organization=fail)) as channel:
-        inner.append(channel)
-        while meant:
-            with pytest.raises(type(meant[0])) as error:
-                await get_person(channel, lab.token())
-            expected = meant.pop(0)
-            got = error.value
-            assert (got.reason, got.message, got.metadata) == (expected.reason, expected.message, expected.metadata)
-            assert (got.violations, got.retry_after) == (expected.violations, expected.retry_after)
-
-
-async def test_the_chinese_sentence_comes_with_the_error(lab: Lab) -> None:
-    async with lab.serving() as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await AccountServiceStub(channel).GetPerson(PERSON, timeout=PATIENCE)
-    details = dict(raised.value.trailing_metadata() or ())["grpc-status-details-bin"]
-    assert isinstance(details, bytes)
-    assert "缺少访问令牌".encode() in details
-
-
-async def test_caller_and_trace_go_along(lab: Lab) -> None:
-    seen: list[tuple[str, str]] = []
-
-    async def note(request: Any) -> resources.Organization:
-        call = served()
-        assert call is not None
-        seen.append((call.trace_id, call.actor.subject))
-        return resources.Organization()
-
-    async def ask_on(request: Any) -> resources.Person:
-        await note(request)
-        await _ask_on(inner[0])
-        return resources.Person()
-
-    inner: list[grpc.aio.Channel] = []
-    async with lab.serving(Accounts(person=ask_on, organization=note)) as channel:
-        inner.append(channel)
-        await get_person(channel, lab.token())
-    assert len(seen) == 2
-    assert seen[0] == seen[1]
-    assert seen[0][1] == f"persons/{ID}"
-
-
-@pytest.mark.parametrize("call", [invoke, stream])
-def test_whose_call_it_is_is_always_said(call: Any) -> None:
-    """Neither the caller's word nor the service's own goes along because nobody thought of it."""
-    token = inspect.signature(call).parameters["token"]
-    assert (token.kind, token.default) == (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty)
-
-
-async def test_a_neighbour_that_is_away_is_a_dependency_that_does_not_answer(lab: Lab) -> None:
-    async with neighbour_channel(f"{HOST}:{free_port()}", lab.ground.tls("gateway")) as channel:
-        with pytest.raises(Unavailable) as error:
-            await get_person(channel, "x")
-    assert error.value.metadata == {"dependency": "identity"}
-
-
-# ---- start ----
-
-
-async def test_a_server_is_healthy_once_it_serves(lab: Lab) -> None:
-    async with lab.serving() as channel:
-        request = health_pb2.HealthCheckRequest(service=ACCOUNTS.full_name)
-        answer = await health_pb2_grpc.HealthStub(channel).Check(request)  # type: ignore[attr-defined]
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
-
-
-def _undeclared() -> ServiceDescriptor:
-    """A gRPC service whose RPC says nothing of access."""
-    file = descriptor_pb2.FileDescriptorProto(name="undeclared.proto", package="undeclared", syntax="proto3")
-    file.message_type.add(name="Nothing")
-    method = file.service.add(name="OpenService").method.add(name="Enter")
-    method.input_type = method.output_type = ".undeclared.Nothing"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return pool.FindServiceByName("undeclared.OpenService")
-
-
-def test_an_rpc_without_access_stops_the_start(lab: Lab) -> None:
-    class Open:
-        async def enter(self, request: Any, call: Any) -> Any: ...
-
-    with pytest.raises(ContractError, match=r"undeclared\.OpenService\.Enter declares no"):
-        lab.builder().add(_undeclared(), Open())
-
-
-def test_an_rpc_that_nobody_serves_stops_the_start(lab: Lab) -> None:
-    class Half:
-        async def get_person(self, request: Any, call: Any) -> Any: ...
-
-    with pytest.raises(ContractError, match="CreatePerson is served 0 times by Half"):
-        lab.builder().add(ACCOUNTS, Half())
-
-
-async def test_an_allowlist_with_an_unknown_service_stops_the_start(lab: Lab) -> None:
-    builder = lab.builder(allow={ACCOUNTS.full_name: ["gateway"], "tongban.identity.v1.AcountService": ["gateway"]})
-    with pytest.raises(ContractError, match=r"tongban\.identity\.v1\.AcountService"):
-        await builder.add(ACCOUNTS, Accounts()).build()
-
-
-async def test_a_service_without_a_row_is_closed(lab: Lab) -> None:
-    server = await lab.builder(allow={}).add(ACCOUNTS, Accounts()).build()
-    await server.start()
-    async with neighbour_channel(f"{HOST}:{lab.config.grpc.port}", lab.ground.tls("gateway")) as channel:
-        with pytest.raises(PermissionDenied) as error:
-            await get_person(channel, lab.token())
-    await server.stop(None)
-    assert error.value.reason == "PEER_NOT_ALLOWED"
-
-
-async def test_a_peer_without_our_certificate_gets_no_connection(lab: Lab) -> None:
-    async with lab.serving():
-        authority = grpc.ssl_channel_credentials(lab.ground.tls("gateway").ca.read_bytes())
-        async with grpc.aio.secure_channel(f"{HOST}:{lab.config.grpc.port}", authority) as channel:
-            with pytest.raises(Unavailable):
-                await get_person(channel, lab.token())
-
-
-async def test_a_reused_connection_does_not_keep_the_caller(lab: Lab) -> None:
-    async def who(request: Any) -> resources.Person:
-        call = served()
-        assert call is not None
-        return resources.Person(name=call.actor.subject)
-
-    async with lab.serving(Accounts(person=who)) as channel:
-        assert (await get_person(channel, lab.token())).name == f"persons/{ID}"
-        with pytest.raises(Unauthenticated):
-            await get_person(channel, "")
-
-
-async def test_the_same_error_object_may_be_raised_twice(lab: Lab) -> None:
-    once = FailedPrecondition("REQUEST_ID_REUSED", "used", request_id="x")
-
-    async def fail(request: Any) -> Any:
-        raise once
-
-    async with lab.serving(Accounts(person=fail)) as channel:
-        errors = [await refused_person(channel, PERSON.SerializeToString(), lab.token()) for _ in range(2)]
-    assert [error.metadata for error in errors] == [{"request_id": "x"}] * 2

@@ -18,7 +18,8 @@ from libs.clock import SystemClock
 from libs.crypto.keystore import KeyStore, load_master_key
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.rpc import status
-from tests.support.fuzz import Ask, GrpcAsk, Nonsense, faults
+from tests.support.answers_at_fault import faults
+from tests.support.fuzz import Ask, GrpcAsk, Nonsense
 from tests.support.kinds import CLAIMED, KINDS, claims_of
 
 _AT_ONCE = 16

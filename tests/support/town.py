@@ -14,7 +14,6 @@ import grpc
 import httpx
 import pytest
 from google.protobuf.message import Message
-from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from libs.clock import Clock
@@ -27,6 +26,7 @@ from libs.security.tokens import TokenVerifier
 from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap
 from tests.support.backends import HOST, free_port
+from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.patience import invoke
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2, party_pb2
@@ -67,42 +67,6 @@ def trusted(max_assurance: int = 4, **terms: Any) -> resources_pb2.RegionTrust:
 def request_id() -> str:
     """A fresh idempotency key."""
     return str(uuid.uuid4())
-
-
-def public_jwk(key: ECKey) -> resources_pb2.JsonWebKey:
-    """The public half of a key as the contract writes it."""
-    public = key.as_dict(private=False)
-    return resources_pb2.JsonWebKey(
-        kid=str(key.kid), kty="EC", alg="ES256", use="sig", crv="P-256", x=str(public["x"]), y=str(public["y"])
-    )
-
-
-def new_key(kid: str) -> ECKey:
-    """A fresh key of a client."""
-    return ECKey.generate_key("P-256", {"kid": kid, "alg": "ES256", "use": "sig"}, auto_kid=False)
-
-
-class Machine:
-    """A client with a key."""
-
-    def __init__(self, client_id: str, key: ECKey) -> None:
-        self.client_id = client_id
-        self.key = key
-
-    def sign(self, subject: str, audience: str, **claims: Any) -> str:
-        """Signs an assertion about ``subject``; any claim can be set, None leaves it out."""
-        now = int(time.time())
-        content = {
-            "iss": self.client_id,
-            "sub": subject,
-            "aud": audience,
-            "iat": now,
-            "exp": now + 55,
-            "jti": str(uuid.uuid4()),
-            **claims,
-        }
-        header = {"alg": "ES256", "kid": str(self.key.kid)}
-        return jwt.encode(header, {k: v for k, v in content.items() if v is not None}, self.key, algorithms=["ES256"])
 
 
 class Town:

@@ -13,9 +13,7 @@ from services.cases.core.exchange import Payload
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
-    DEPARTMENT,
     FIRM,
-    MANDATE,
     MONDAY,
     REVIEWER,
     TASK_CODE,
@@ -25,12 +23,11 @@ from tests.service.cases.conftest import (
     morning,
     request_id,
 )
-from tests.service.cases.pairs import HANDLING, HOME, ITEM, PLAN, Pair, enveloped, pair
+from tests.service.cases.pairs import HANDLING, HOME, PLAN, Pair, enveloped, pair
 from tongban.cases.v1 import events_pb2 as events
 from tongban.cases.v1 import exchange_service_pb2 as rpc
-from tongban.cases.v1 import item_service_pb2, rating_service_pb2
+from tongban.cases.v1 import rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
-from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import events_pb2 as license_events
 
 __all__ = ["pair"]
@@ -323,154 +320,3 @@ async def test_an_acknowledgement_holds_and_can_return_an_application(pair: Pair
     with pytest.raises(FailedPrecondition) as conflict:
         await acknowledge()
     assert conflict.value.reason == "TRANSFER_MESSAGE_CONFLICT"
-
-
-async def test_a_window_sends_only_for_who_stands_there(pair: Pair) -> None:
-    home = pair.home
-    for token, reason in (
-        (home.clerk, "ACTOR_NOT_ALLOWED"),
-        (
-            home.service.issuer.token(
-                "persons/00000000-0000-7000-8000-0000000000a3", "STAFF", act={"sub": CLERK}, dept=DEPARTMENT
-            ),
-            "NOT_OWNER",
-        ),
-        (
-            home.service.issuer.token(AGENT, "STAFF", org=FIRM, act={"sub": CLERK}, dept=DEPARTMENT),
-            "CASE_MANDATE_NOT_COVERING",
-        ),
-    ):
-        with pytest.raises(PermissionDenied) as error:
-            await pair.send(token=token)
-        assert error.value.reason == reason
-    with pytest.raises(PermissionDenied) as trust:
-        await pair.send(pair.request(handling_region="110000"))
-    assert trust.value.reason == "REGION_NOT_TRUSTED"
-    low = home.service.issuer.token(
-        AGENT, "STAFF", org=FIRM, mandate=MANDATE, act={"sub": CLERK}, dept=DEPARTMENT, acr="2"
-    )
-    with pytest.raises(InvalidArgument):
-        await pair.send(token=low)
-    home.known.mandate_reason = error_reason_pb2.ERROR_REASON_MANDATE_NOT_ACTIVE
-    with pytest.raises(PermissionDenied) as mandate:
-        await pair.send()
-    assert mandate.value.reason == "CASE_MANDATE_NOT_COVERING"
-
-
-async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None:
-    request = pair.request()
-    for claims, reason in (
-        ({"org": HOME + "organizations/00000000-0000-7000-8000-0000000000ff"}, "NOT_OWNER"),
-        ({"mandate": HOME + "mandates/00000000-0000-7000-8000-0000000000ff"}, "CASE_MANDATE_NOT_COVERING"),
-        ({"act": {"sub": HOME + "services/cases", "act": {"sub": HOME + "staff/other"}}}, "NOT_OWNER"),
-    ):
-        with pytest.raises(PermissionDenied) as error:
-            await pair.receive(pair.message(request), pair.guest(**claims))
-        assert error.value.reason == reason
-    pair.handling.known.trusted.add("330100")
-    pair.handling.known.others["330100"] = pair.home.known
-    with pytest.raises(InvalidArgument) as region:
-        await pair.receive(pair.message(request), pair.guest(region="330100"))
-    assert region.value.reason == "REGION_MISMATCH"
-    application = pair.application(request)
-    application.materials[1].material = PLAN.replace("341500", "330100")
-    with pytest.raises(InvalidArgument):
-        await pair.receive(enveloped(application))
-    closed = await pair.handling.item(
-        **{
-            **ITEM,
-            "cross_region": item_service_pb2.CrossRegion(mode=pb.CROSS_REGION_MODE_COLLECTED, regions=["330100"]),
-        },
-        task_code=TASK_CODE[:-1] + "8",
-    )
-    application = pair.application(request)
-    application.task_code = closed.content.task_code
-    with pytest.raises(FailedPrecondition) as item:
-        await pair.receive(enveloped(application))
-    assert item.value.reason == "ITEM_NOT_CROSS_REGION"
-    application.task_code = "9999"
-    with pytest.raises(FailedPrecondition) as unknown:
-        await pair.receive(enveloped(application))
-    assert unknown.value.reason == "ITEM_NOT_PUBLISHED"
-
-
-async def test_transfers_are_seen_by_their_department(pair: Pair) -> None:
-    sent = await pair.send()
-    request = rpc.ListCaseTransfersRequest(filter="direction = TRANSFER_DIRECTION_OUTBOUND")
-
-    async def names(token: str) -> list[str]:
-        answer = await pair.home.call(
-            pair.home.exchange.ListCaseTransfers, request, rpc.ListCaseTransfersResponse, token
-        )
-        return [each.name for each in answer.case_transfers]
-
-    assert await names(pair.home.clerk) == [sent.name]
-    assert await names(pair.home.stranger_clerk) == []
-    assert await names(pair.home.system) == [sent.name]
-    # At a window the one person who stands there, and whom they act for; not all that the clerk's department sent.
-    assert await names(pair.home.window) == [sent.name]
-    other = "persons/00000000-0000-7000-8000-0000000000a3"
-    window = pair.home.service.issuer.token(other, "STAFF", act={"sub": CLERK}, dept=DEPARTMENT)
-    assert await names(window) == []
-    with pytest.raises(NotFound):
-        await pair.home.call(
-            pair.home.exchange.GetCaseTransfer, rpc.GetCaseTransferRequest(name=sent.name), rpc.CaseTransfer, window
-        )
-    with pytest.raises(NotFound):
-        await pair.home.call(
-            pair.home.exchange.GetCaseTransfer,
-            rpc.GetCaseTransferRequest(name=sent.name),
-            rpc.CaseTransfer,
-            pair.home.stranger_clerk,
-        )
-
-
-async def test_other_services_hear_who_works_on_a_case_and_which_files_are_in_it(pair: Pair) -> None:
-    sent = await pair.send()
-    await pair.carry()
-    told = [
-        events.CaseTransferAcknowledged.FromString(data)
-        for kind, data in await pair.home.events()
-        if kind.endswith("case_transfer.acknowledged.v1")
-    ]
-    known = await pair.transfer(pair.home, sent.name)
-    assert [each.sent for each in told] == [
-        events.SentApplication(case=known.case, department=DEPARTMENT, applicant=HOME + FIRM, agent=HOME + AGENT)
-    ]
-    (opened,) = [
-        events.CaseSubmitted.FromString(data)
-        for kind, data in await pair.handling.events()
-        if kind.endswith("case.submitted.v1")
-    ]
-    assert (opened.receiving_department, list(opened.materials)) == ("", [PLAN])
-
-
-async def test_no_machine_rates_what_a_window_sent(pair: Pair) -> None:
-    sent = await pair.send()
-    await pair.carry()
-    known = await pair.transfer(pair.home, sent.name)
-    rate = rating_service_pb2.CreateRatingRequest(
-        rating=rating_service_pb2.Rating(
-            case=known.case,
-            kind=rating_service_pb2.RATING_KIND_FIRST,
-            level=pb.SATISFACTION_LEVEL_SATISFIED,
-            channel=rating_service_pb2.RATING_CHANNEL_WINDOW_TABLET,
-        ),
-        request_id=request_id(),
-    )
-    with pytest.raises(PermissionDenied, match="NOT_OWNER"):
-        await pair.home.call(pair.home.ratings.CreateRating, rate, rating_service_pb2.Rating, pair.home.system)
-
-
-async def test_a_machine_sees_no_transfer_without_the_right_to_supervise(pair: Pair) -> None:
-    sent = await pair.send()
-    machine = pair.home.service.issuer.token(
-        "clients/another", "CLIENT", "cases.caseTransfers.get cases.caseTransfers.list"
-    )
-    get, listed = rpc.GetCaseTransferRequest(name=sent.name), rpc.ListCaseTransfersRequest()
-    for call in (
-        pair.home.call(pair.home.exchange.GetCaseTransfer, get, rpc.CaseTransfer, machine),
-        pair.home.call(pair.home.exchange.ListCaseTransfers, listed, rpc.ListCaseTransfersResponse, machine),
-    ):
-        with pytest.raises(PermissionDenied, match="PERMISSION_MISSING"):
-            await call

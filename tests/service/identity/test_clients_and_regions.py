@@ -9,8 +9,9 @@ from libs.errors import AlreadyExists, InvalidArgument
 from libs.rpc.token_types import ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support import sql
+from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.outbox import emitted
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id, trusted
+from tests.support.town import Town, reason_of, request_id, trusted
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2, events_pb2, region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id, trusted
+from tests.support.client_keys import Machine, new_key, public_jwk
+from tests.support.town import Town, reason_of, request_id, trusted
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import region_service_pb2, resources_pb2
 from tongban.options.v1 import options_pb2

@@ -8,7 +8,8 @@ import pytest_asyncio
 from libs.errors import FailedPrecondition, InvalidArgument, NotFound, TongbanError, Unavailable
 from libs.values.messages import value_message
 from tests.service.license.conftest import CASE, TYPE_AUTHORITY, License, firm_holder, request_id
-from tests.service.license.test_issue import decided, event_of, rows, told
+from tests.service.license.test_issue import rows, told
+from tests.service.license.test_ordered_licenses import decided, event_of
 from tests.support.values import messages, text_type
 from tongban.common.v1 import party_pb2
 from tongban.license.v1 import events_pb2 as events

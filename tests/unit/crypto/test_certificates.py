@@ -1,16 +1,12 @@
 """SM2 certificates and CRLs: issued, read, verified; and read by OpenSSL's command line."""
 
-import subprocess
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from libs.crypto.asn1_budget import Asn1Limits, check_asn1
 from libs.crypto.errors import CertificateNotAccepted, InvalidSignature, MalformedCertificate
-from libs.crypto.provider import Signer, SoftwareSigner
-from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import (
     Certificate,
     Crl,
@@ -30,67 +26,7 @@ from libs.crypto.x509 import (
 )
 from libs.crypto.x509.roles import ANY_PURPOSE
 from libs.sub_indications import SubIndication
-
-PROVIDER = default_provider()
-START = datetime(2024, 1, 1, tzinfo=UTC)
-NOW = START + timedelta(days=10)
-DISTID = "distid:1234567812345678"
-
-
-def new_signer() -> Signer:
-    return SoftwareSigner(PROVIDER, PROVIDER.sm2_generate())
-
-
-@dataclass(frozen=True)
-class Pki:
-    """A root, a CA below it, a seal maker below that, and both CAs' CRLs."""
-
-    root_key: Signer
-    ca_key: Signer
-    maker_key: Signer
-    root: Certificate
-    ca: Certificate
-    maker: Certificate
-    root_crl: Crl
-    ca_crl: Crl
-
-    @property
-    def policy(self) -> TrustPolicy:
-        return TrustPolicy((self.root,), (self.root_crl, self.ca_crl))
-
-    def verify(
-        self,
-        leaf: Certificate | None = None,
-        at: datetime = NOW,
-        policy: TrustPolicy | None = None,
-        proven: datetime | None = None,
-    ) -> None:
-        verify_chain(leaf or self.maker, [self.ca], at, policy or self.policy, PROVIDER, Role.SEAL_MAKER, proven=proven)
-
-
-@pytest.fixture(scope="module")
-def pki() -> Pki:
-    root_key, ca_key, maker_key = new_signer(), new_signer(), new_signer()
-    root = make_root(root_key, DistinguishedName("测试根", "测试机构"), Validity.days(START, 36500))
-    years = Validity.days(START, 3650)
-    ca = issue_certificate(
-        root, root_key, DistinguishedName("测试签发"), ca_key.public_key, Profile.SUBORDINATE_CA, years
-    )
-    subject = DistinguishedName("测试制章", "测试机构", "一处", "11349999MA0000000")
-    year = Validity.days(START, 365)
-    maker = issue_certificate(
-        ca,
-        ca_key,
-        subject,
-        maker_key.public_key,
-        Profile.SEAL_MAKER,
-        year,
-        serial_number=1234,
-        crl_url="http://crl.invalid/ca.crl",
-    )
-    until = START + timedelta(days=30)
-    root_crl, ca_crl = (make_crl(c, k, 1, START, until, []) for c, k in ((root, root_key), (ca, ca_key)))
-    return Pki(root_key, ca_key, maker_key, root, ca, maker, root_crl, ca_crl)
+from tests.unit.crypto.conftest import NOW, PROVIDER, START, Pki, new_signer
 
 
 def refused(pki: Pki, why: SubIndication, **arguments: object) -> CertificateNotAccepted:
@@ -372,70 +308,3 @@ def test_every_changed_byte_is_noticed(pki: Pki, kind: type[Certificate | Crl]) 
 
 def check(signed: Certificate | Crl, issuer: Certificate) -> None:
     PROVIDER.sm2_verify(issuer.public_key, signed.tbs, signed.signature)
-
-
-def test_certificates_of_another_algorithm(tmp_path: Path) -> None:
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-    made = openssl(tmp_path, "req", "-x509", *curve, "-nodes", "-keyout", "key.pem", "-subj", "/CN=x")
-    with pytest.raises(MalformedCertificate, match="not signed by SM2"):
-        Certificate.from_pem(made.encode())
-
-
-def openssl(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def folder(pki: Pki, tmp_path: Path) -> Path:
-    for name, value in (("root", pki.root), ("ca", pki.ca), ("maker", pki.maker), ("crl", pki.ca_crl)):
-        (tmp_path / f"{name}.pem").write_bytes(value.pem)
-    return tmp_path
-
-
-def test_openssl_verifies_each_link(folder: Path) -> None:
-    # `openssl verify` 3.0 gives the distinguishing identifier to the first certificate only, so link by link.
-    for name, issuer in (("ca", "root"), ("maker", "ca")):
-        trust = ("-x509_strict", "-partial_chain", "-trusted", f"{issuer}.pem")
-        at = str(int(NOW.timestamp()))
-        assert openssl(folder, "verify", "-attime", at, "-vfyopt", DISTID, *trust, f"{name}.pem") == f"{name}.pem: OK\n"
-
-
-def test_openssl_reads_a_certificate(folder: Path) -> None:
-    text = openssl(folder, "x509", "-in", "maker.pem", "-noout", "-text")
-    for line in (
-        "Signature Algorithm: SM2-with-SM3",
-        "ASN1 OID: SM2",
-        "CA:FALSE",
-        "Digital Signature, Non Repudiation",
-        "X509v3 Subject Key Identifier",
-        "X509v3 Authority Key Identifier",
-        "URI:http://crl.invalid/ca.crl",
-        "Serial Number: 1234 (0x4d2)",
-    ):
-        assert line in text
-    assert "CA:TRUE, pathlen:0" in openssl(folder, "x509", "-in", "ca.pem", "-noout", "-text")
-
-
-def test_openssl_verifies_root_and_crl_signatures(pki: Pki, folder: Path) -> None:
-    assert "X509v3 CRL Number" in openssl(folder, "crl", "-in", "crl.pem", "-noout", "-text")
-    check_signature(folder, "crl.pem", pki.ca_crl, pki.ca)
-    check_signature(folder, "root.pem", pki.root, pki.root)
-
-
-def check_signature(folder: Path, name: str, signed: Certificate | Crl, issuer: Certificate) -> None:
-    offset = str(signed.der.index(signed.tbs))
-    openssl(folder, "asn1parse", "-in", name, "-strparse", offset, "-noout", "-out", "tbs")
-    assert (folder / "tbs").read_bytes() == signed.tbs
-    (folder / "signature").write_bytes(signed.signature)
-    (folder / "public.pem").write_bytes(issuer.public_key.pem)
-    key = ("-pubin", "-inkey", "public.pem", "-rawin", "-digest", "sm3", "-pkeyopt", DISTID)
-    assert "Successfully" in openssl(folder, "pkeyutl", "-verify", *key, "-in", "tbs", "-sigfile", "signature")
-
-
-def test_we_read_openssl(folder: Path) -> None:
-    (folder / "k.pem").write_bytes(PROVIDER.sm2_generate().pem)
-    request = "req -x509 -key k.pem -sm3 -days 9 -subj /CN=o -out o.pem"
-    openssl(folder, *request.split(), "-sigopt", DISTID)
-    root = Certificate.from_pem((folder / "o.pem").read_bytes())
-    PROVIDER.sm2_verify(root.public_key, root.tbs, root.signature)
-    assert root.is_ca

@@ -17,26 +17,16 @@ from libs.rpc.token_types import ACCESS_TOKEN
 from services.identity.core import codec
 from services.identity.oauth import authentication
 from tests.support import sql
+from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.from_now import FromNow, timed
 from tests.support.recorded import is_of, records_of
 from tests.support.service import Ground
-from tests.support.town import (
-    CLIENT_ASSERTION,
-    JWT_BEARER,
-    TOKEN_EXCHANGE,
-    Machine,
-    Town,
-    new_key,
-    public_jwk,
-    request_id,
-    town,
-)
+from tests.support.town import CLIENT_ASSERTION, JWT_BEARER, TOKEN_EXCHANGE, Town, request_id, town
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NOBODY = "persons/00000000-0000-7000-8000-000000000001"
 
 
 async def _client(home: Town, scopes: tuple[str, ...] = ("cases.cases.get", "cases.cases.list")) -> tuple[str, str]:
@@ -52,7 +42,7 @@ async def _client(home: Town, scopes: tuple[str, ...] = ("cases.cases.get", "cas
     return made.name.removeprefix("clients/"), made.secret
 
 
-def _refused(answer: httpx.Response, status: int, error: str, reason: str = "") -> None:
+def refused_with(answer: httpx.Response, status: int, error: str, reason: str = "") -> None:
     assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
     assert answer.json().get("reason", "") == reason
     assert answer.headers["cache-control"] == "no-store"
@@ -107,13 +97,13 @@ async def test_asking_for_less_gives_less_and_for_more_nothing(home: Town) -> No
     assert (await home.verifier().verify(token)).scopes == {"identity.clients.get", "audit.auditRecords.list"}
     form = home.client_form(home.admin)
     refused = await home.post(grant_type="client_credentials", scope="cases.*", **form)
-    _refused(refused, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
+    refused_with(refused, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
 
 
 async def test_a_client_assertion_is_good_once(home: Town) -> None:
     form = {"grant_type": "client_credentials", **home.client_form(home.admin)}
     assert (await home.post(**form)).status_code == 200
-    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+    refused_with(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
 
 
 @pytest.mark.parametrize(
@@ -135,24 +125,24 @@ async def test_a_client_assertion_is_good_once(home: Town) -> None:
     ],
     ids=str,
 )
-async def test_a_wrong_client_assertion_is_refused(home: Town, claims: dict[str, Any]) -> None:
+async def test_a_wrong_client_assertion_isrefused_with(home: Town, claims: dict[str, Any]) -> None:
     form = {"grant_type": "client_credentials", **home.client_form(home.admin, **timed(claims))}
-    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+    refused_with(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
 
 
-async def test_a_strangers_key_and_broken_text_are_refused(home: Town) -> None:
+async def test_a_strangers_key_and_broken_text_arerefused_with(home: Town) -> None:
     stranger = Machine("administrator", new_key(str(home.admin.key.kid)))
     form = {"grant_type": "client_credentials", **home.client_form(stranger)}
-    _refused(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
+    refused_with(await home.post(**form), 401, "invalid_client", "TOKEN_INVALID")
     for text in ("x", "a.b.c", "é" * 10, "x" * 9_000):
         form = {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": text}
         answer = await home.post(grant_type="client_credentials", **form)
-        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+        refused_with(answer, 401, "invalid_client", "TOKEN_INVALID")
 
 
 async def test_a_token_of_ours_is_no_client_assertion(home: Town) -> None:
     form = {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": await home.admin_token()}
-    _refused(await home.post(grant_type="client_credentials", **form), 401, "invalid_client", "TOKEN_INVALID")
+    refused_with(await home.post(grant_type="client_credentials", **form), 401, "invalid_client", "TOKEN_INVALID")
 
 
 async def test_a_secret_works_in_header_and_form(home: Town) -> None:
@@ -171,23 +161,23 @@ async def test_a_wrong_secret_and_an_unknown_client_look_alike(home: Town) -> No
         await home.http.post("/oauth/token", data=form, auth=pair) for pair in ((client, "x"), ("nobody", secret))
     ]
     for answer in answers:
-        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+        refused_with(answer, 401, "invalid_client", "TOKEN_INVALID")
         assert answer.headers["www-authenticate"].startswith("Basic")
     assert answers[0].text == answers[1].text
 
 
 async def test_a_client_with_keys_has_no_secret(home: Town) -> None:
     answer = await home.post(grant_type="client_credentials", client_id="administrator", client_secret="")
-    _refused(answer, 401, "invalid_client")
+    refused_with(answer, 401, "invalid_client")
     answer = await home.post(grant_type="client_credentials", client_id="administrator", client_secret="x")
-    _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+    refused_with(answer, 401, "invalid_client", "TOKEN_INVALID")
 
 
 async def test_one_way_to_authenticate_at_a_time(home: Town) -> None:
     client, secret = await _client(home)
     form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
     answer = await home.http.post("/oauth/token", data=form, auth=(client, secret))
-    _refused(answer, 400, "invalid_request")
+    refused_with(answer, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -204,78 +194,13 @@ async def test_one_way_to_authenticate_at_a_time(home: Town) -> None:
 )
 async def test_what_is_no_form_is_an_invalid_request(home: Town, content: bytes, kind: str) -> None:
     answer = await home.http.post("/oauth/token", content=content, headers={"content-type": kind})
-    _refused(answer, 400, "invalid_request")
+    refused_with(answer, 400, "invalid_request")
 
 
 async def test_other_grants_are_not_offered(home: Town) -> None:
-    _refused(await home.post(grant_type="password"), 400, "unsupported_grant_type")
-    _refused(await home.post(grant_type="client_credentials"), 401, "invalid_client")
+    refused_with(await home.post(grant_type="password"), 400, "unsupported_grant_type")
+    refused_with(await home.post(grant_type="client_credentials"), 401, "invalid_client")
     assert (await home.http.get("/oauth/token")).status_code == 405
-
-
-async def test_a_channel_speaks_for_a_person_up_to_what_it_knows(home: Town) -> None:
-    person, unknown = await home.person(), await home.person(verified=False)
-    levels = {}
-    for name, acr in ((person, "4"), (person, "2"), (unknown, "4")):
-        principal = await home.verifier().verify(await home.human_token(name, acr=acr))
-        assert (principal.subject, principal.kind, principal.client) == (name, "PERSON", "window")
-        assert principal.scopes == set(roles.PERSON)
-        levels[name == person, acr] = principal.assurance
-    assert levels == {(True, "4"): 4, (True, "2"): 2, (False, "4"): 0}
-
-
-async def test_a_channel_speaks_for_staff_with_their_posts(home: Town) -> None:
-    principal = await home.verifier().verify(await home.staff_token())
-    assert (principal.kind, principal.department, principal.posts) == (
-        "STAFF",
-        home.department,
-        (home.posts["receiving"],),
-    )
-    assert principal.may("cases.cases.accept")
-    assert not principal.may("cases.cases.decide")
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"acr": None},
-        {"acr": "5"},
-        {"sub": NOBODY},
-        {"sub": "clients/x"},
-        {"sub": "persons/1 OR 1=1"},
-        {"exp": 1_700_000_000},
-        {"iss": "administrator"},
-        {"jti": None},
-    ],
-    ids=str,
-)
-async def test_a_wrong_assertion_of_a_channel_is_refused(home: Town, claims: dict[str, Any]) -> None:
-    form = home.asserted(await home.person(), **claims)
-    _refused(await home.post(**form), 400, "invalid_grant", "TOKEN_INVALID")
-
-
-async def test_a_channels_assertion_is_good_once(home: Town) -> None:
-    form = home.asserted(await home.person())
-    assert (await home.post(**form)).status_code == 200
-    _refused(await home.post(**form), 400, "invalid_grant", "TOKEN_INVALID")
-
-
-async def test_only_channels_speak_for_people(home: Town) -> None:
-    assertion = home.admin.sign(await home.person(), home.base, acr="4")
-    answer = await home.post(grant_type="urn:ietf:params:oauth:grant-type:jwt-bearer", assertion=assertion)
-    _refused(answer, 400, "unauthorized_client", "CLIENT_MAY_NOT_ASSERT")
-
-
-async def test_the_client_that_authenticates_is_the_one_that_asserts(home: Town) -> None:
-    form = home.asserted(await home.person())
-    assert (await home.post(**form, **home.client_form(home.channel))).status_code == 200
-    form = home.asserted(await home.person())
-    _refused(await home.post(**form, **home.client_form(home.admin)), 400, "invalid_request")
-
-
-async def test_staff_without_a_post_get_no_token(home: Town) -> None:
-    idle = await home.make_staff("idle", await home.admin_token())
-    _refused(await home.post(**home.asserted(idle.name)), 400, "invalid_grant", "STAFF_NOT_ACTIVE")
 
 
 async def test_exchange_over_http_is_the_rpcs(home: Town) -> None:
@@ -287,10 +212,10 @@ async def test_exchange_over_http_is_the_rpcs(home: Town) -> None:
     assert answer.json()["issued_token_type"] == ACCESS_TOKEN
     principal = await home.verifier().verify(answer.json()["access_token"])
     assert (principal.subject, principal.organization, principal.mandate) == (person, firm.name, "")
-    _refused(await home.post(**form, subject_token="x"), 400, "invalid_grant", "TOKEN_INVALID")
-    _refused(await home.post(**form), 400, "invalid_request", "FIELD_INVALID")
+    refused_with(await home.post(**form, subject_token="x"), 400, "invalid_grant", "TOKEN_INVALID")
+    refused_with(await home.post(**form), 400, "invalid_request", "FIELD_INVALID")
     wrong = await home.post(grant_type=TOKEN_EXCHANGE, subject_token="x", subject_token_type=ACCESS_TOKEN)
-    _refused(wrong, 400, "invalid_request", "EXCHANGE_NOT_SUPPORTED")
+    refused_with(wrong, 400, "invalid_request", "EXCHANGE_NOT_SUPPORTED")
 
 
 async def test_a_suspended_client_gets_no_token_until_it_is_resumed(home: Town) -> None:
@@ -299,7 +224,7 @@ async def test_a_suspended_client_gets_no_token_until_it_is_resumed(home: Town) 
     token = await home.admin_token()
     suspend = pb.SuspendClientRequest(name=f"clients/{client}", reason="审查", request_id=request_id())
     await home.call(home.clients.SuspendClient, suspend, resources_pb2.Client, token)
-    _refused(await home.post(**form), 401, "invalid_client", "CLIENT_NOT_ACTIVE")
+    refused_with(await home.post(**form), 401, "invalid_client", "CLIENT_NOT_ACTIVE")
     resume = pb.ResumeClientRequest(name=f"clients/{client}", request_id=request_id())
     await home.call(home.clients.ResumeClient, resume, resources_pb2.Client, token)
     assert (await home.post(**form)).status_code == 200
@@ -332,7 +257,7 @@ async def test_old_keys_hold_as_long_as_the_overlap_lasts(home: Town) -> None:
     await home.machine_token(newest)
     for machine in (old, new):
         answer = await home.post(grant_type="client_credentials", **home.client_form(machine))
-        _refused(answer, 401, "invalid_client", "TOKEN_INVALID")
+        refused_with(answer, 401, "invalid_client", "TOKEN_INVALID")
 
 
 async def test_without_redis_no_assertion_is_taken(ground: Ground, tmp_path: Path) -> None:
@@ -341,7 +266,7 @@ async def test_without_redis_no_assertion_is_taken(ground: Ground, tmp_path: Pat
 
     async with town(ground, tmp_path, prepare=unplug) as alone:
         answer = await alone.post(grant_type="client_credentials", **alone.client_form(alone.admin))
-        _refused(answer, 503, "temporarily_unavailable", "DEPENDENCY_UNAVAILABLE")
+        refused_with(answer, 503, "temporarily_unavailable", "DEPENDENCY_UNAVAILABLE")
         assert answer.headers["retry-after"] == "1"
 
 
@@ -349,7 +274,7 @@ async def test_errors_hold_no_quotation_marks(home: Town) -> None:
     answer = await home.post(
         grant_type="client_credentials", scope=f'x"{uuid.uuid4()}\\', **home.client_form(home.admin)
     )
-    _refused(answer, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
+    refused_with(answer, 400, "invalid_scope", "SCOPE_NOT_GRANTED")
     assert set('"\\').isdisjoint(answer.json()["error_description"])
 
 

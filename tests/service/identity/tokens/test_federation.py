@@ -12,9 +12,10 @@ from libs.access import roles
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from services.identity.app import signing_keys
 from tests.service.identity.conftest import Federation
+from tests.support.client_keys import new_key
 from tests.support.from_now import FromNow, timed
 from tests.support.patience import invoke
-from tests.support.town import Town, new_key, reason_of, request_id
+from tests.support.town import Town, reason_of, request_id
 from tongban.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from tongban.identity.v1 import mandate_service_pb2, region_service_pb2, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import mandate_service_pb2_grpc as mandate_grpc

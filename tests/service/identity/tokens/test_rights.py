@@ -10,7 +10,8 @@ from libs.access import roles
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.service.identity.tokens.test_federation import AWAY, DELEGATION, TRANSFER, _service_token
-from tests.support.town import Machine, Town, new_key, public_jwk, reason_of, request_id
+from tests.support.client_keys import Machine, new_key, public_jwk
+from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import client_service_pb2, resources_pb2, staff_service_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

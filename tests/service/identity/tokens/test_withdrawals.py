@@ -10,7 +10,8 @@ from libs.rpc.token_types import ASSERTION
 from libs.rpc.withdrawals import asking
 from libs.security.withdrawals import Withdrawals
 from tests.service.identity.conftest import Federation
-from tests.support.town import FIRST, Machine, Town, new_key, public_jwk, reason_of, request_id
+from tests.support.client_keys import Machine, new_key, public_jwk
+from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,

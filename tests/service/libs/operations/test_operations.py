@@ -6,88 +6,31 @@ import pickle
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-import pytest_asyncio
 from google.longrunning import operations_pb2
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.message import Message
 
 from libs.audit import export as export_module
-from libs.audit.integrator import Integrator
-from libs.config import OperationsConfig, UploadsConfig
+from libs.config import UploadsConfig
 from libs.crypto.sm3 import sm3
-from libs.db.protocol import begun
 from libs.db.schema import operations, uploads
-from libs.errors import TongbanError, reasons
+from libs.errors import reasons
 from libs.operations import rules
-from libs.operations.sweeping import backlog_of
-from libs.operations.work import OperationKind, OperationWork
-from tests.support import sql
-from tests.support.fakes_license import neighbours
+from libs.operations.work import OperationWork
+from tests.service.libs.operations.conftest import ADMINISTRATOR, STRANGER, content_of, records, refusal, work_of
 from tests.support.killed_worker import STEPS, counting
 from tests.support.operating import BEGINNING, END, Operating, exported, progress, reason, working
-from tests.support.process import command, count, until
-from tests.support.service import REGION, Ground, Service, serving
+from tests.support.process import count, until
+from tests.support.service import Service
 from tests.support.uploading import Uploading
 from tongban.audit.v1 import audit_service_pb2 as pb
-from tongban.common.v1 import common_pb2
 from tongban.operations.v1 import operation_service_pb2
 
-STRANGER = "staff/00000000-0000-7000-8000-0000000000d2"
-ADMINISTRATOR = "staff/00000000-0000-7000-8000-0000000000d3"
-LEASE = 1.5
 EARLIER = timestamp_pb2.Timestamp(seconds=3_000_000_000)
-
-
-@pytest_asyncio.fixture
-async def service(ground: Ground) -> AsyncIterator[Service]:
-    """A license service whose operations are lost in seconds; nobody works on them yet."""
-    quick = OperationsConfig(most=3, lease_seconds=LEASE, look_seconds=0.05)
-    async with neighbours() as known, serving(ground, "license", prepare=known.put_into, operations=quick) as found:
-        yield found
-
-
-@pytest.fixture
-def mine(service: Service) -> Operating:
-    return Operating(service)
-
-
-async def records(service: Service, number: int) -> list[bytes]:
-    """Writes records, puts them under a head, and returns the canonical bytes of all that stand there."""
-    process = service.process
-    once = command(common_pb2.Date())
-    for each in range(number):
-        await process.audit.write(once, f"persons/{each}")
-    certificate = (process.config.keys.folder / "log.der").read_bytes()
-    log = Integrator(process.database, f"//{REGION.id}/license", process.keys.signer("log"), certificate, process.clock)
-    async with process.database.own() as connection, begun(connection):
-        await log.integrate(connection)
-    return await stored(service)
-
-
-async def stored(service: Service) -> list[bytes]:
-    """The canonical bytes of all records, in the order of an export."""
-    async with service.process.database.read() as connection:
-        found = await connection.driver.fetch("SELECT canonical FROM audit_records ORDER BY record_time, seq")
-    return [row["canonical"] for row in found]
-
-
-def work_of(service: Service, work: Any) -> None:
-    """Gives exports another work."""
-    service.process.operations.offer(OperationKind(pb.ExportAuditRecordsRequest, work))
-
-
-async def refusal(work: Any) -> str:
-    """With what a call is refused."""
-    with pytest.raises(TongbanError) as refused:
-        await work
-    return refused.value.reason
 
 
 async def test_an_export_is_begun_followed_waited_for_and_downloaded(
@@ -170,7 +113,7 @@ async def test_an_export_goes_on_within_its_file(
     monkeypatch.setattr(export_module, "_WRITTEN", 4)
     monkeypatch.setattr(export_module, "_COUNTED", 6)
     lines = await records(service, 13)
-    real = export_module.AuditExport("license", service.process.database, _content(service), UploadsConfig())
+    real = export_module.AuditExport("license", service.process.database, content_of(service), UploadsConfig())
     stops = iter(range(1, 40))
 
     async def stumbling(request: pb.ExportAuditRecordsRequest, work: OperationWork) -> Message:
@@ -197,10 +140,6 @@ async def test_an_export_goes_on_within_its_file(
     _, content = await Uploading(service, mine.subject, kind="STAFF").download(exported(ended).upload)
     assert content == b"".join(line + b"\n" for line in lines)
     assert await count(service.process, uploads) == 1
-
-
-def _content(service: Service) -> Any:
-    return service.process._content
 
 
 async def test_one_that_gets_nowhere_fails_clearly(
@@ -231,65 +170,6 @@ async def test_a_fault_of_ours_is_told_without_its_words(mine: Operating, servic
     assert "secret" not in str(ended)
 
 
-async def test_cancelling_is_a_request_that_the_next_step_follows(
-    mine: Operating, service: Service, tmp_path: Path
-) -> None:
-    work_of(service, counting(tmp_path, 0.02).work)
-    begun_ = await mine.export()
-    async with working(service.process.operation_worker().run):
-
-        async def under_way() -> bool:
-            return progress(await mine.get(begun_.name)).done_items >= 2
-
-        await until(under_way)
-        await mine.cancel(begun_.name)
-        ended = await mine.ended(begun_.name)
-        await mine.cancel(begun_.name)
-    assert reason(ended) == ("OPERATION_CANCELLED", {"resource": begun_.name})
-    assert ended.error.code == grpc.StatusCode.CANCELLED.value[0]
-    assert progress(ended).cancel_requested
-    assert 2 <= progress(ended).done_items < STEPS
-
-
-async def test_one_that_was_not_begun_is_cancelled_without_work(mine: Operating, service: Service) -> None:
-    async def never(*_: Any) -> Message:
-        raise AssertionError
-
-    work_of(service, never)
-    begun_ = await mine.export()
-    await mine.cancel(begun_.name)
-    async with working(service.process.operation_worker().run):
-        ended = await mine.ended(begun_.name)
-    assert reason(ended)[0] == "OPERATION_CANCELLED"
-
-
-async def test_a_cancelled_export_leaves_no_file(
-    mine: Operating, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(export_module, "_WRITTEN", 1)
-    await records(service, 10)
-    begun_ = await mine.export()
-    real = export_module.AuditExport("license", service.process.database, _content(service), UploadsConfig())
-
-    async def cancelled_when_writing(request: pb.ExportAuditRecordsRequest, work: OperationWork) -> Message:
-        note = work._note
-
-        async def noted(phase: str, done: int, total: int, checkpoint: bytes) -> None:
-            if done == 3:
-                await mine.cancel(begun_.name)
-            await note(phase, done, total, checkpoint)
-
-        work._note = noted
-        return await real.work(request, work)
-
-    work_of(service, cancelled_when_writing)
-    async with working(service.process.operation_worker().run):
-        ended = await mine.ended(begun_.name)
-    assert reason(ended)[0] == "OPERATION_CANCELLED"
-    async with service.process.database.read() as connection:
-        assert await sql.scalar(connection, uploads.select().with_only_columns(uploads.c.state)) == "DELETED"
-
-
 async def test_the_error_is_told_in_the_language_of_who_asks(mine: Operating, service: Service) -> None:
     begun_ = await mine.export()
     async with working(service.process.operation_worker().run):
@@ -309,74 +189,6 @@ async def test_another_persons_operation_does_not_exist(mine: Operating, service
     assert list((await other.list()).operations) == []
     assert [each.name for each in (await mine.list()).operations] == [begun_.name]
     assert await refusal(mine.get(begun_.name.replace("license", "seal"))) == "FIELD_INVALID"
-
-
-async def test_who_may_interrupt_sees_all_and_ends_one_at_once(
-    mine: Operating, service: Service, tmp_path: Path
-) -> None:
-    work_of(service, counting(tmp_path, 0.05).work)
-    begun_ = await mine.export()
-    administrator = Operating(service, ADMINISTRATOR, "operations.operations.*")
-    assert await refusal(mine.interrupt(begun_.name)) == "PERMISSION_MISSING"
-    async with working(service.process.operation_worker().run):
-
-        async def under_way() -> bool:
-            return progress(await administrator.get(begun_.name)).done_items >= 2
-
-        await until(under_way)
-        ended = await administrator.interrupt(begun_.name)
-        assert reason(ended) == ("OPERATION_INTERRUPTED", {"resource": begun_.name, "rule": "operator"})
-        assert await refusal(administrator.interrupt(begun_.name)) == "STATE_CONFLICT"
-        left = (tmp_path / "steps").read_text()
-        await asyncio.sleep(LEASE)
-    assert len((tmp_path / "steps").read_text().split()) <= len(left.split()) + 1
-    assert await mine.get(begun_.name) == await administrator.get(begun_.name)
-    assert [each.name for each in (await administrator.list()).operations] == [begun_.name]
-
-
-async def test_what_a_lost_worker_notes_counts_no_more(
-    mine: Operating, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As if it had hung for longer than its lease, and come to itself while another works."""
-    hung, second = asyncio.Event(), asyncio.Event()
-    seen: list[str] = []
-
-    async def hanging(_request: Any, work: OperationWork) -> Message:
-        if not seen:
-            seen.append("first")
-            hung.set()
-            await second.wait()
-            await work.note("COUNTING", 99, 99, b"of the first")
-            seen.append("the first noted something")
-        seen.append("second")
-        second.set()
-        await asyncio.sleep(0.2)
-        await work.note("COUNTING", 1, 1, b"of the second")
-        return pb.ExportAuditRecordsResponse(record_count=1)
-
-    work_of(service, hanging)
-    begun_ = await mine.export()
-    stuck, other = service.process.operation_worker(), service.process.operation_worker()
-    monkeypatch.setattr(stuck, "_hold", lambda _taken: asyncio.Event().wait())
-    async with working(stuck.run):
-        await hung.wait()
-        async with working(other.run):
-            ended = await mine.ended(begun_.name)
-    assert seen == ["first", "second"]
-    assert (progress(ended).done_items, exported(ended).record_count) == (1, 1)
-
-
-async def test_a_process_that_stops_leaves_its_work_at_once(mine: Operating, service: Service, tmp_path: Path) -> None:
-    work_of(service, counting(tmp_path, 0.02).work)
-    begun_ = await mine.export()
-    for _ in range(rules.MOST_STALLS + 2):
-        async with working(service.process.operation_worker().run):
-            steps = progress(await mine.get(begun_.name)).done_items
-
-            async def further(last: int = steps) -> bool:
-                return progress(await mine.get(begun_.name)).done_items > last
-
-            await until(further, LEASE)
 
 
 async def test_a_caller_has_so_many_under_way_and_another_their_own(mine: Operating, service: Service) -> None:
@@ -437,25 +249,6 @@ async def test_waiting_ends_when_its_time_is_over(mine: Operating) -> None:
     found: operations_pb2.Operation = await mine.call(mine.stub.WaitOperation, request)
     assert not found.done
     assert 0.3 <= asyncio.get_running_loop().time() - started < 5
-
-
-async def test_it_is_forgotten_when_asked_and_when_its_time_is_over(mine: Operating, service: Service) -> None:
-    first, second = await mine.export(), await mine.export()
-    assert await refusal(mine.delete(first.name)) == "STATE_CONFLICT"
-    async with working(service.process.operation_worker().run):
-        await mine.ended(first.name)
-        await mine.ended(second.name)
-    await mine.delete(first.name)
-    assert await refusal(mine.get(first.name)) == "RESOURCE_NOT_FOUND"
-    async with service.process.database.read() as connection:
-        await connection.driver.execute("UPDATE operations SET expire_time = now() - interval '1 second'")
-    backlog = backlog_of(service.process.database, UploadsConfig(patience_seconds=0))
-    async with service.process.database.read() as connection:
-        due = [row["key"] for row in await connection.driver.fetch(backlog.query)]
-    for key in due:
-        await backlog.take_up(str(key))
-    assert await count(service.process, operations) == 0
-    assert backlog.confirm == timedelta(0)
 
 
 async def test_libraries_that_know_operations_find_them_under_the_known_name(mine: Operating, service: Service) -> None:
