@@ -13,6 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from libs.rpc.call import Call
 from libs.rpc.contract import Method, methods_of
+from libs.rpc.refusals import refusals
 from libs.rpc.server import method_name
 
 _NEVER = frozenset({"gateway"})
@@ -112,8 +113,24 @@ def test_every_service_is_made_of_features() -> None:
     assert {file.parent.name for file in Path("services").glob("*/app.py")} == set(SERVICES)
 
 
+_RECORDS = re.compile(r"audit\.write\(|record_read\(|recorder\.record\(|leaving\.(?:recorded|noted)\(")
+_OWN_STEP = re.compile(r"self\.(_\w+)")
+
+
+def _sources(handler: Any) -> str:
+    """The text of a handler, and of the steps of its class that it takes."""
+    api, found, waiting = inspect.getmodule(handler), dict[str, str](), [handler.__name__]
+    of = getattr(api, handler.__qualname__.partition(".")[0])
+    while waiting:
+        name = waiting.pop()
+        if name not in found and inspect.isfunction(step := getattr(of, name, None)):
+            found[name] = inspect.getsource(step)
+            waiting += _OWN_STEP.findall(found[name])
+    return "".join(found.values())
+
+
 def _records(handler: Any) -> bool:
-    return re.search(r"audit\.write\(|record_read\(", inspect.getsource(handler)) is not None
+    return _RECORDS.search(_sources(handler)) is not None
 
 
 def _all_handlers() -> Iterator[tuple[MethodDescriptor, Any]]:
@@ -136,4 +153,15 @@ def test_a_read_that_is_recorded_does_not_say_that_it_leaves_nothing() -> None:
     assert sum(_records(handler) for _, handler in handlers) > 10
     assert [
         m.full_name for m, handler in handlers if _records(handler) and m.GetOptions().idempotency_level == level
+    ] == []
+
+
+def _says_it(method: Method) -> bool:
+    """What is answered message by message (a stream both ways) is refused so, too."""
+    return method.exchanges or "AUDIT_UNAVAILABLE" in refusals(method)
+
+
+def test_a_handler_that_records_says_that_it_may_find_that_it_can_not() -> None:
+    assert [
+        method.full_name for method, handler in _all_handlers() if _records(handler) and not _says_it(Method(method))
     ] == []
