@@ -132,6 +132,17 @@ def _item(name: str) -> item_service_pb2.ServiceItem:
     return item_service_pb2.ServiceItem(name=name)
 
 
+async def test_a_region_leaves_out_what_crosses_no_border_and_records_what_does(pair: Pair) -> None:
+    """Whoever asks, and however much of it they would leave out themselves."""
+    made = await applied_for(pair, applicant=_reached(applicant(HOME)))
+    guest = pair.handling.service.issuer.token(f"{HOME}{PERSON}", "PERSON", region="341500")
+    before = len(await recorded(pair.handling))
+    (shown,) = (await listed(pair.handling, guest, regions=[], use_context=None)).cases
+    assert (shown.name, shown.applicant.phone, shown.applicant.HasField("address")) == (made.name, "", False)
+    assert shown.applicant.document.number == _masked(applicant().document.number)
+    assert len(await recorded(pair.handling)) == before + 1
+
+
 async def test_one_reads_of_ones_own_region_all_that_there_is(pair: Pair) -> None:
     """What is left out where it crosses a border is there at home."""
     await pair.home.create(await pair.home.item(), applicant=_reached(applicant()))
