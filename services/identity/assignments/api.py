@@ -16,7 +16,7 @@ from libs.rpc.messages import moment_of
 from libs.security.withdrawals import party_of_post
 from services.identity.assignments import store
 from services.identity.assignments.store import PostAssignment
-from services.identity.core.accounts import active_person
+from services.identity.core.accounts import active_person, person
 from services.identity.core.approval import PEOPLE, approved_by, asked_by, holds
 from services.identity.core.client_rules import FIRST_CLIENT
 from services.identity.core.duties import Assignment, Duty, check_assignment, makes_able
@@ -85,7 +85,7 @@ class AssignmentApi:
         """Takes a post from a member of staff, or refuses one that waits."""
 
         async def work(tx: Transaction) -> resources.Staff:
-            row = await _lock(tx.connection, request.name, request.etag)
+            row = await _lock(tx.connection, request.name, request.etag, taking=True)
             taken = _of_post(await given_to(tx.connection, [row.id], tx.now), request.post)
             await _take(tx, taken, request.post)
             await self._parts.withdrawals.withdraw(tx, party_of_post(request.name, request.post))
@@ -106,11 +106,12 @@ class AssignmentApi:
         return staff_message(row, await given_to(tx.connection, [row.id], tx.now), self._parts.cipher)
 
 
-async def _lock(connection: DatabaseConnection, name: str, etag: str) -> StaffMember:
+async def _lock(connection: DatabaseConnection, name: str, etag: str, *, taking: bool = False) -> StaffMember:
+    """Locks a member of staff; one whose account is not in use is given nothing, and a post is taken from them all the same."""
     row = await store.lock(connection, name)
     check_etag(name, row.version, etag)
     # Of two records of one human being only one changes at a time: their duties are judged together.
-    await active_person(connection, f"persons/{row.person}", lock=True)
+    await (person if taking else active_person)(connection, f"persons/{row.person}", lock=True)
     return row
 
 

@@ -4,16 +4,17 @@ import uuid
 from datetime import date
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
-from libs.errors import FailedPrecondition
+from libs.errors import FailedPrecondition, PermissionDenied
 from libs.rpc.editions import PayloadReader, own_edition
 from services.cases.core.exchange import HOLD_WINDOW, Payload
 from services.cases.core.numbers import LAST_SEQUENCE
 from services.cases.core.payloads import PAYLOADS, MessageReader
 from services.cases.core.steps import case_numbers
 from tests.service.cases.conftest import LICENSE_TYPE, MONDAY, TASK_CODE, Town, morning, request_id
-from tests.service.cases.pairs import HANDLING, Pair, enveloped, pair
+from tests.service.cases.pairs import HANDLING, ITEM, Pair, enveloped, pair
 from tests.support import sql
 from tests.support.refusing import OLD, refused
 from tongban.cases.v1 import exchange_service_pb2 as rpc
@@ -161,3 +162,15 @@ async def test_progress_says_one_thing_under_a_number_that_is_near(pair: Pair) -
     assert await _answered(pair, "PushProgress", other) == "TRANSFER_MESSAGE_CONFLICT"
     known = await pair.transfer(pair.home, sent.name)
     assert (known.last_applied_sequence, known.progress.note) == (1, "")
+
+
+async def test_an_application_of_somebody_who_is_not_known_well_enough_opens_no_case(pair: Pair) -> None:
+    """The item's own level counts here, for people of other regions too: what their identity says of them, not their window."""
+    await pair.handling.item(min_assurance=4, **ITEM)
+    request = pair.request()
+    message = pair.message(request)
+    with pytest.raises(PermissionDenied) as caught:
+        await pair.receive(message, pair.guest(acr="3"))
+    assert (caught.value.reason, caught.value.metadata) == ("ASSURANCE_TOO_LOW", {"required": "4", "actual": "3"})
+    assert await refused(pair.handling.get(f"cases/{request.case_id}")) == "RESOURCE_NOT_FOUND"
+    assert await refused(pair.receive(message, pair.guest(acr="4"))) == ""

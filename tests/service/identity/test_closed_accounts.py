@@ -14,6 +14,7 @@ from tongban.identity.v1 import (
     consent_service_pb2,
     consent_service_pb2_grpc,
     resources_pb2,
+    staff_service_pb2,
     verification_service_pb2,
 )
 from tongban.options.v1 import options_pb2
@@ -106,6 +107,23 @@ async def test_who_has_left_is_given_no_post(home: Town) -> None:
     await _close(home, member.name, "LEFT")
     assert await refused(home.assign(member.name, home.posts["reviewing"], admin)) == "STAFF_NOT_ACTIVE"
     assert await refused(home.stand_behind(given, waits.name, second)) == "STAFF_NOT_ACTIVE"
+
+
+async def test_a_closed_account_is_given_no_post_and_loses_those_that_it_has(home: Town) -> None:
+    """To take a right away gets through, whatever has become of who has it."""
+    admin, person = await home.admin_token(), await home.person()
+    member = await home.make_staff(request_id()[:8], admin, person)
+    waits = await home.make_post(f"印{request_id()[:8]}", [resources_pb2.DUTY_SEAL_CUSTODY], admin)
+    first, second = await home.administrators()
+    await home.assign(member.name, home.posts["reviewing"], admin)
+    given = await home.assign(member.name, waits.name, first)
+    await _close(home, person)
+    assert await refused(home.assign(member.name, home.posts["receiving"], admin)) == "PERSON_NOT_ACTIVE"
+    assert await refused(home.stand_behind(given, waits.name, second)) == "PERSON_NOT_ACTIVE"
+    for post in (home.posts["reviewing"], waits.name):
+        take = staff_service_pb2.UnassignStaffRequest(name=member.name, post=post, request_id=request_id())
+        left = await home.call(home.offices.UnassignStaff, take, resources_pb2.Staff, admin)
+        assert post not in [each.post for each in (*left.assignments, *left.pending_assignments)]
 
 
 async def test_consents_are_given_for_others_by_a_mandate_that_holds_and_covers_it(home: Town) -> None:
