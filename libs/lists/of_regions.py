@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from libs.access.actor import Actor
 from libs.access.context import for_abroad, name_here
 from libs.db.paging import MAX_PAGE_SIZE, Listing, Pages, page_size
-from libs.errors import TongbanError, invalid_field, reasons
+from libs.errors import invalid_field, reasons
 from libs.ids import names
 from libs.ids.uuid7 import uuid7
 from libs.lists import regional
@@ -36,10 +36,6 @@ def _as_it_is(_request: Any) -> None:
     """Changes nothing."""
 
 
-def _any_row(_row: Any, _actor: Actor) -> None:
-    """Takes every row."""
-
-
 @dataclass(frozen=True, slots=True)
 class ListOfRegions(Generic[Row]):
     """A list whose request has ``regions`` and ``use_context``, and whose answer has ``unreachable``.
@@ -54,8 +50,9 @@ class ListOfRegions(Generic[Row]):
         rows: the field of the answer that holds them, which is called as their collection.
         listed: the list here.
         beside: fields of the request that say what only this region knows.
+        own: tells whether a row of another region, named as this region names things, is the caller's.
+        shorten: takes out of such a row what no list says: an older region may say it.
         whole: how a request is told to others where fields of it name this region's things.
-        checked: looks at a row of another region, named as this region names things; raises TongbanError where it is not to be shown.
     """
 
     home: str
@@ -67,8 +64,9 @@ class ListOfRegions(Generic[Row]):
     rows: str
     listed: FilteredList[Any]
     beside: tuple[str, ...]
+    own: Callable[[Row, Actor], bool]
+    shorten: Callable[[Row], None]
     whole: Callable[[Any], None] = _as_it_is
-    checked: Callable[[Any, Actor], None] = _any_row
 
     def check(self, request: Listing, actor: Actor) -> None:
         """Raises FIELD_INVALID where others than people of this region, by themselves, ask others, or what these can't answer."""
@@ -128,19 +126,16 @@ class ListOfRegions(Generic[Row]):
     def _named(self, row: Any, region: str, actor: Actor) -> Any:
         """Returns a row of another region, with all names in it as this region writes them."""
         name = names.parse(row.name, "name", self.rows)
-        if name.region not in ("", region):
-            raise not_theirs(region)
         call_as_here(row, region, self.home)
+        if name.region not in ("", region) or not self.own(row, actor):
+            raise reasons.dependency_unavailable(
+                f"//{region} shows what is not its own, or not the caller's",
+                retry_after=60.0,
+                dependency=f"//{region}",
+            )
         row.name = str(replace(name, region=region))
-        self.checked(row, actor)
+        self.shorten(row)
         return row
-
-
-def not_theirs(region: str) -> TongbanError:
-    """Builds the error for rows that a region can't have been asked for."""
-    return reasons.dependency_unavailable(
-        f"//{region} shows what is not its own, or not the caller's", retry_after=60.0, dependency=f"//{region}"
-    )
 
 
 def names_a_thing(row: Any, path: str) -> bool:

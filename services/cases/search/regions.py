@@ -1,7 +1,7 @@
 """A person's own cases in several regions, as one list."""
 
 from libs.access.actor import Actor
-from libs.lists.of_regions import ListOfRegions, not_theirs
+from libs.lists.of_regions import ListOfRegions
 from services.cases.core.access import belongs_to
 from services.cases.core.messages import keep_at_home
 from services.cases.core.parts import Parts
@@ -23,17 +23,17 @@ def cases_of_regions(parts: Parts) -> ListOfRegions[pb.Case]:
         rows="cases",
         listed=store.LISTED,
         beside=("department",),
-        checked=_checked,
+        own=_own,
+        shorten=_shorten,
     )
 
 
-def _checked(case: pb.Case, actor: Actor) -> None:
-    """Shows a case elsewhere only to its parties, as a list does, and as one with which nothing can be done here.
+def _own(case: pb.Case, actor: Actor) -> bool:
+    return belongs_to(actor, case.applicant.subject, case.agent.subject)
 
-    What the other region should have left out is left out here: it may be an older one.
-    """
-    if not belongs_to(actor, case.applicant.subject, case.agent.subject):
-        raise not_theirs(case.name)
+
+def _shorten(case: pb.Case) -> None:
+    """Shows a case elsewhere as a list does, and as one with which nothing can be done here."""
     for name in ("allowed_actions", "materials", "form_values"):
         case.ClearField(name)
     keep_at_home(case)

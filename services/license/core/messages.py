@@ -46,11 +46,16 @@ def license_message(row: License, cipher: FieldCipher, home: str, *, abroad: boo
 def listed_license(row: License, cipher: FieldCipher, home: str) -> pb.License:
     """Builds a licence's message for a list: without its face, numbers of persons' documents masked."""
     message = license_message(row, cipher, home)
+    shorten(message)
+    return message
+
+
+def shorten(message: pb.License) -> None:
+    """Takes out of a licence's message what no list says."""
     message.ClearField("face_fields")
     for holder in message.holders:
         document = holder.document
         document.number = mask_document_number(document.type_code, document.number)
-    return message
 
 
 def _public(row: License, home: str) -> pb.License:

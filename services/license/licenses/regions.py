@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from libs.access.actor import Actor
 from libs.ids import names
 from libs.lists.of_regions import ListOfRegions
+from services.license.core.messages import shorten
 from services.license.core.parts import Parts
 from services.license.licenses import store
 from tongban.license.v1 import license_service_pb2 as pb
@@ -28,5 +30,11 @@ def licenses_of_regions(parts: Parts) -> ListOfRegions[resources.License]:
         rows="licenses",
         listed=store.LISTED,
         beside=("case", "issuer_department"),
+        own=_own,
+        shorten=shorten,
         whole=whole,
     )
+
+
+def _own(license_: resources.License, actor: Actor) -> bool:
+    return not actor.speaks_for.isdisjoint(holder.subject for holder in license_.holders)

@@ -15,7 +15,7 @@ from tests.service.license.conftest import PERSON, License, context, person_hold
 from tests.support import sql
 from tests.support.backends import HOST
 from tests.support.fakes_license import ABROAD, DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME
-from tongban.common.v1 import party_pb2
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
 
@@ -26,8 +26,11 @@ def there(number: int) -> str:
     return f"licenses/00000000-0000-7000-8000-{number:012d}"
 
 
-def answer(*names: str, token: str = "") -> pb.ListLicensesResponse:
-    return pb.ListLicensesResponse(licenses=[resources.License(name=each) for each in names], next_page_token=token)
+def answer(*names: str, token: str = "", subject: str = f"//341500/{PERSON}") -> pb.ListLicensesResponse:
+    document = common_pb2.IdentityDocument(type_code="111", number="341502199001011234")
+    holder = party_pb2.Party(subject=subject, document=document)
+    licenses = [resources.License(name=each, holders=[holder]) for each in names]
+    return pb.ListLicensesResponse(licenses=licenses, next_page_token=token)
 
 
 async def listed(licensing: License, token: str = "", **asked: Any) -> pb.ListLicensesResponse:
@@ -96,6 +99,8 @@ _FAULTS: dict[str, pb.ListLicensesResponse | TongbanError | asyncio.Event | grpc
     "does not know the filter": invalid_field("filter", "filter.field", "none of these"),
     "shows what is no licence": answer("persons/00000000-0000-7000-8000-000000000001"),
     "shows a third region's": answer(f"//{THIRD}/{there(1)}"),
+    "shows its own people's": answer(there(1), subject=PERSON),
+    "shows what nobody holds": answer(there(1), subject=""),
     "gives more than was asked": answer(*(there(number) for number in range(51))),
     "has a token that is too long": answer(there(1), token="x" * 900),
 }
@@ -174,12 +179,15 @@ async def test_all_names_of_a_licence_elsewhere_lead_there(licensing: License) -
             case="cases/1",
             license_type="licenseTypes/1",
             issuer=resources.Issuer(department="departments/1"),
-            holders=[party_pb2.Party(subject=f"//341500/{PERSON}"), party_pb2.Party(subject="persons/theirs")],
+            holders=[party_pb2.Party(subject="persons/theirs")],
             sealing=f"//{THIRD}/sealings/1",
         )
     )
     licensing.known.lists_abroad = [shown]
+    shown.licenses[0].face_fields["KEY"].string_value = "x"
     (found,) = (await listed(licensing, regions=[ABROAD])).licenses
+    # What a list leaves out is left out, also where the other region says it.
+    assert (len(found.face_fields), found.holders[0].document.number) == (0, "341***********1234")
     assert (found.case, found.license_type) == (f"//{ABROAD}/cases/1", f"//{ABROAD}/licenseTypes/1")
     assert found.issuer.department == f"//{ABROAD}/departments/1"
     assert [each.subject for each in found.holders] == [PERSON, f"//{ABROAD}/persons/theirs"]
