@@ -52,7 +52,7 @@ IMPLIED = {
     "PAGE_TOKEN_INVALID": "takes a page_token",
     "PURPOSE_UNKNOWN": "takes a use_context, or names a purpose otherwise; never of another region's callers",
     "AUDIT_UNAVAILABLE": "tells of somebody and changes nothing: a change and its record are one",
-    "REGION_TRUST_NOT_COVERING": "is asked for a thing of another region, whose own trust, or ours in it, does not cover who asks",
+    "REGION_TRUST_NOT_COVERING": "can name a region or a thing of one in what it takes or answers: its trust in us, or ours in it, does not cover who asks",
 }
 """What `libs.rpc.refusals` works out, in words; a test compares."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from libs.rpc.contract import Method
+from libs.rpc.crossing import may_cross
 from libs.rpc.stages.disclosure import discloses
 from libs.rpc.stages.permission import HUMAN
 from libs.rpc.stages.purposes import states_purpose
@@ -83,7 +84,7 @@ def _read_on_record(method: Method) -> bool:
 
 def _may_cross(method: Method) -> bool:
     """Whether what it names may be another region's, which is then asked in the caller's name."""
-    return not method.access.public and options_pb2.AUDIENCE_INTERNAL not in method.audience
+    return not method.access.public and options_pb2.AUDIENCE_INTERNAL not in method.audience and may_cross(method)
 
 
 IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(

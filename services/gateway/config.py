@@ -27,7 +27,7 @@ class EnvoyFiles(Section):
 
 
 class Limits(Section):
-    """What one gateway takes: bytes of a request and of an answer, seconds of a call.
+    """What one gateway takes: bytes of a request and of an answer, seconds until a JSON body or a file is whole.
 
     Requests a second, with bursts, are those of one connection: nobody uses up another's.
     Bytes are counted in JSON, where a file of 3 MiB takes 4: a service's own limit is smaller.
@@ -37,7 +37,7 @@ class Limits(Section):
     burst: int = 8000
     request_bytes: int = 6 * 1024 * 1024
     response_bytes: int = 16 * 1024 * 1024
-    call_seconds: int = 30
+    body_seconds: int = 30
     upload_seconds: int = 300
 
 

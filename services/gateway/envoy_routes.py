@@ -149,7 +149,7 @@ def _json_routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     paths = [path for rpc in uploads for _, path, _ in rpc.http]
     return [
         *(_json_route(path, config.limits.upload_seconds) for path in paths),
-        _json_route("/v1/", config.limits.call_seconds),
+        _json_route("/v1/", config.limits.body_seconds),
     ]
 
 

@@ -1,19 +1,16 @@
 """schemathesis against a region that runs: all that its OpenAPI document promises, by all checks, also along chains of calls."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from services.gateway.openapi import operations
+from tests.support.openapi_links import linked
 from tests.support.sandbox_region import ROOT, NewcomersDesk, newcomers_desk
 
-Json = dict[str, Any]
 _CONFIG = """
 [checks]
 # What has the right form may still mean something impossible (a day no calendar covers, a person who is not there): then 400 with a reason.
@@ -25,7 +22,6 @@ negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", 
 include-path = "/v1/licenses:verifyLicenses"
 checks.negative_data_rejection.expected-statuses = ["200", "400"]
 """
-_COLLECTION = re.compile(r"^/v1/([a-zA-Z]+)/\{([a-zA-Z]+)\}")
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +34,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewcomersDesk]:
         yield desk
 
 
-def _linked(document: Json) -> Json:
-    """The document with links from each answer that is a thing to whatever is done with things of its collection."""
-    takers: dict[str, list[tuple[str, str]]] = {}
-    for path, _, operation in operations(document):
-        if found := _COLLECTION.match(path):
-            takers.setdefault(found[1], []).append((operation["operationId"], found[2]))
-    for path, _, operation in operations(document):
-        collection = path.split("/")[2].partition(":")[0]
-        schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
-        thing = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
-        if "name" in thing.get("properties", {}):
-            operation["responses"]["200"]["links"] = {
-                taker: {
-                    "operationId": taker,
-                    "parameters": {f"path.{parameter}": f"$response.body#/name#regex:^{collection}/([^/]+)$"},
-                }
-                for taker, parameter in takers.get(collection, ())
-            }
-    return document
-
-
 @pytest.fixture(scope="module")
 def document(desk: NewcomersDesk) -> Path:
     made = httpx.get(f"{desk.url}/openapi.json", trust_env=False).json()
     path = desk.folder / "openapi.json"
-    path.write_text(json.dumps(_linked(made)), encoding="utf-8")
+    path.write_text(json.dumps(linked(made)), encoding="utf-8")
     (desk.folder / "schemathesis.toml").write_text(_CONFIG, encoding="utf-8")
     return path
 

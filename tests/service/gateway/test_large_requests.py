@@ -99,7 +99,7 @@ def test_trailers_that_are_too_large_end_their_own_stream_only(edge: Edge, conne
 @pytest.mark.parametrize("path", ["/v1/licenses:verify", "/v1/materials:upload"])
 def test_a_body_that_never_ends_is_ended(tmp_path: Path, path: str) -> None:
     """A byte now and then is no idle connection; the whole request has its time, for a file more of it."""
-    with running_edge(tmp_path, call_seconds=1, upload_seconds=3) as edge:
+    with running_edge(tmp_path, body_seconds=1, upload_seconds=3) as edge:
         host, _, port = edge.target.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=0.2) as connection:
             connection.sendall(

@@ -1,4 +1,4 @@
-"""Streams both ways through the real Envoy: longer than any call may last, in order, as JSON too, and cut with who hangs up."""
+"""Streams both ways through the real Envoy: longer than a body may take to come, in order, as JSON too, and cut with who hangs up."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ import pytest
 from tests.support.edge import Edge, reason_of, running_edge, token_of
 from tests.support.exchanging import DIGEST, number_of, opened, question
 
-CALL_SECONDS = 1
+BODY_SECONDS = 1
 JSON_PATH = "/v1/licenses:verifyLicenses"
 
 
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder: Path = tmp_path_factory.mktemp("streams")
-    with running_edge(folder, materials=True, call_seconds=CALL_SECONDS) as running:
+    with running_edge(folder, materials=True, body_seconds=BODY_SECONDS) as running:
         yield running
 
 
@@ -27,13 +27,13 @@ def _opened(channel: Any, edge: Edge, requests: Any = None) -> Any:
     return opened(channel, token_of(edge.url), requests)
 
 
-async def test_a_stream_goes_on_for_longer_than_a_call_may(edge: Edge) -> None:
+async def test_a_stream_goes_on_for_longer_than_a_body_may_take(edge: Edge) -> None:
     async with grpc.aio.insecure_channel(edge.target) as channel:
         call = _opened(channel, edge)
         for number in range(5):
             await call.write(question(number))
             assert number_of(await call.read()) == str(number)
-            await asyncio.sleep(CALL_SECONDS / 2)
+            await asyncio.sleep(BODY_SECONDS / 2)
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
 
@@ -66,11 +66,11 @@ def test_a_stack_as_json_is_an_array_both_ways(edge: Edge, client: httpx.Client)
     assert [each["answer"]["identifier"] for each in answer.json()] == ["0", "1", "2"]
 
 
-def test_a_stack_as_json_may_take_longer_than_a_call_too(edge: Edge, client: httpx.Client) -> None:
+def test_a_stack_as_json_may_take_longer_than_its_questions_may(edge: Edge, client: httpx.Client) -> None:
     bearer = {"authorization": f"Bearer {token_of(edge.url)}"}
-    asked = [{"question": {"digest": DIGEST, "number": "slow"}}] * (2 * CALL_SECONDS)
+    asked = [{"question": {"digest": DIGEST, "number": "slow"}}] * (2 * BODY_SECONDS)
     answer = client.post(JSON_PATH, json=asked, headers=bearer)
-    assert [each["answer"]["identifier"] for each in answer.json()] == ["slow"] * (2 * CALL_SECONDS)
+    assert [each["answer"]["identifier"] for each in answer.json()] == ["slow"] * (2 * BODY_SECONDS)
 
 
 def test_json_that_the_contract_does_not_know_is_named(client: httpx.Client, edge: Edge) -> None:
