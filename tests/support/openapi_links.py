@@ -104,7 +104,7 @@ def _of_form(form: str) -> Iterator[str]:
 def _field(message: Descriptor, path: str) -> FieldDescriptor:
     first, _, rest = path.partition(".")
     field = message.fields_by_name[first]
-    return _field(field.message_type, rest) if rest else field
+    return _field(contracts.message_of(field), rest) if rest else field
 
 
 def places_in(method: Method, template: str, body: str) -> Iterator[Place]:
@@ -113,11 +113,11 @@ def places_in(method: Method, template: str, body: str) -> Iterator[Place]:
     for path, form in VARIABLE.findall(template):
         parts = (form or "*").split("/")
         mine, names = names[: parts.count("*")], names[parts.count("*") :]
-        said = _refers(_field(method.request_type.DESCRIPTOR, path))
+        said = _refers(_field(method.descriptor.input_type, path))
         for kind in _of_form(form) if form else [said] * bool(said):
             yield Place(kind, tuple((each, _cut(parts, place)) for place, each in enumerate(mine)))
     if body:
-        for field in method.request_type.DESCRIPTOR.fields:
+        for field in method.descriptor.input_type.fields:
             if (kind := _refers(field)) and field.name not in path_of(template)[2]:
                 yield Place(kind, field=field.json_name)
 
@@ -174,7 +174,7 @@ def _known(document: Json) -> Iterator[_Operation]:
         method = methods[operation["x-grpc-method"]]
         template, body = mappings.get((method.path, path, verb), ("", ""))
         places = tuple(places_in(method, template, body)) if template else ()
-        takes_etag = "etag" in method.request_type.DESCRIPTOR.fields_by_name
+        takes_etag = "etag" in method.descriptor.input_type.fields_by_name
         etag = ("body" if body else "query") if takes_etag else ""
         answer = operation["responses"].get("200")
         if answer is not None:
@@ -187,7 +187,7 @@ def linked(document: Json) -> Json:
     for source in known:
         if source.method.descriptor.server_streaming:
             continue
-        for named in named_in(source.method.response_type.DESCRIPTOR):
+        for named in named_in(source.method.descriptor.output_type):
             for target in known:
                 for place in (each for each in target.places if _goes(named, each, target.method)):
                     name = f"{target.id}.{place.field or 'path'}.{named.pointer[1:].replace('/', '.')}"
