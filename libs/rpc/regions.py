@@ -18,6 +18,7 @@ from libs.errors import Unauthenticated, reasons
 from libs.rpc.client import TellReceipt, invoke, invoke_recorded, nobody, stream
 from libs.rpc.gateways import gateway_channel
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
+from libs.rpc.withdrawals import standing
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import region_service_pb2, region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
@@ -89,7 +90,8 @@ class Regions:
         """
         if not actor.person or actor.delegate:
             return ""
-        return await self._assertion(actor.token, region)
+        with standing():
+            return await self._assertion(actor.token, region)
 
     async def stream(
         self,

@@ -83,6 +83,7 @@ class Neighbours:
         accounts: name and document number of accounts, by their names.
         identity_error: what identity refuses to compare names with; without it, it compares.
         identities_asked: how often it was asked to.
+        exchange_error: what it refuses with to change anybody's token for an assertion or a delegation.
         compare: tells which licences are not known, as the licence service would; without it, all are known.
         calls: what other regions brought, by RPC; not what they asked of capabilities.
         lost_answers: so many answers to other regions get lost after the call was done.
@@ -108,6 +109,7 @@ class Neighbours:
     license_type: licenses.LicenseType | None = field(default_factory=_license_type)
     licenses_checked: list[license_service_pb2.CheckLicenseRequest] = field(default_factory=list)
     check_error: TongbanError | None = None
+    exchange_error: TongbanError | None = None
     compare: Callable[[license_service_pb2.CompareLicensesRequest], Awaitable[Any]] | None = None
     lost_answers: int = 0
     repeat: int = 0
@@ -203,6 +205,8 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
 
     async def _made(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
         home = f"//{self.known.code}"
+        if request.subject_token != "service" and self.known.exchange_error is not None:
+            await _refuse(context, self.known.exchange_error)
         if request.subject_token_type == ACCESS_TOKEN and request.subject_token != "service" and not request.transfer:
             return await self._asserted(request, context)
         if request.subject_token == "service":

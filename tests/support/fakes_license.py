@@ -87,7 +87,7 @@ class Neighbours:
     to the other region. ``lists_abroad`` is what ListLicenses there answers with, one after another: a page, an error, a bare
     status, or an event that it waits for. ``gateways`` are regions that stand elsewhere.
     ``consent_refusal`` and ``mandate_refusal`` are why a consent or a mandate doesn't allow what is asked, unless it does.
-    ``validation_error`` is raised by ValidateDocument.
+    ``validation_error`` is raised by ValidateDocument, ``exchange_error`` where a token is exchanged for an assertion.
     """
 
     address: str = ""
@@ -113,6 +113,7 @@ class Neighbours:
     gateways: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     identity_error: TongbanError | None = None
+    exchange_error: TongbanError | None = None
     tokens_used: list[str] = field(default_factory=list)
 
     def seal(self) -> seals.Seal:
@@ -249,10 +250,15 @@ class _Regions(region_service_pb2_grpc.RegionServiceServicer):
 class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
     """Both our own identity service and the other region's: it says in the token what it was made from."""
 
+    def __init__(self, known: Neighbours) -> None:
+        self.known = known
+
     async def IssueServiceToken(self, request: Any, context: Any) -> Any:
         return token_service_pb2.IssueServiceTokenResponse(access_token="service", expires_in=600)
 
     async def ExchangeToken(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> Any:
+        if request.audience and self.known.exchange_error is not None:
+            await _refuse(context, self.known.exchange_error)
         kind = "assertion" if request.audience else "access"
         made = request.subject_token if len(request.subject_token) < 100 else "person"
         return token_service_pb2.ExchangeTokenResponse(access_token=f"{kind}:{made}", expires_in=600)
@@ -360,7 +366,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     consent_service_pb2_grpc.add_ConsentServiceServicer_to_server(_fake(_Consents)(known), server)
     mandate_service_pb2_grpc.add_MandateServiceServicer_to_server(_fake(_Mandates)(known), server)
     region_service_pb2_grpc.add_RegionServiceServicer_to_server(_fake(_Regions)(known), server)
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(), server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(_fake(_Tokens)(known), server)
     presentation_service_pb2_grpc.add_PresentationServiceServicer_to_server(_fake(_PresentationsAbroad)(known), server)
     verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(_fake(_VerificationAbroad)(known), server)
     license_service_pb2_grpc.add_LicenseServiceServicer_to_server(_fake(_LicensesAbroad)(known), server)

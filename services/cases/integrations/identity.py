@@ -9,6 +9,7 @@ from libs.db.command import digest_of
 from libs.errors import PermissionDenied, invalid_field, reasons
 from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
+from libs.rpc.withdrawals import standing
 from tongban.common.v1 import party_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts
@@ -98,7 +99,8 @@ class IdentityService:
             audience=f"//{region}",
             transfer=transfer,
         )
-        return await self._exchange(request)
+        with standing():
+            return await self._exchange(request)
 
     async def assertion(self, delegation: str, region: str, transfer: str) -> str:
         """Returns a fresh assertion to ``region`` from a delegation, with this service as the actor."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -86,3 +86,13 @@ async def test_an_application_must_say_what_the_token_proves(pair: Pair) -> None
     with pytest.raises(FailedPrecondition) as unknown:
         await pair.receive(enveloped(application))
     assert unknown.value.reason == "ITEM_NOT_PUBLISHED"
+
+
+async def test_nothing_is_sent_for_whose_standing_has_ended_since_their_token_was_made(pair: Pair) -> None:
+    """Identity says why, where it is to make the delegation; it is the token that holds no more."""
+    pair.home.known.exchange_error = FailedPrecondition("PERSON_NOT_ACTIVE", "merged", person=AGENT)
+    with pytest.raises(Unauthenticated) as caught:
+        await pair.send()
+    assert (caught.value.reason, caught.value.metadata) == ("TOKEN_INVALID", {"rule": "withdrawn"})
+    pair.home.known.exchange_error = None
+    assert (await pair.send()).name

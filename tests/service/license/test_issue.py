@@ -181,6 +181,20 @@ async def test_while_the_seal_service_is_away_the_licence_stays_a_draft(licensin
     assert len(await rows(licensing)) == 1
 
 
+async def test_a_sealing_that_is_open_still_is_waited_for(licensing: License) -> None:
+    """The seal service was stopped in the middle of it: a repeat goes on with the same draft."""
+    sealing = "sealings/01890000-0000-7000-8000-00000000000f"
+    licensing.known.seal_error = Unavailable("SEALING_UNFINISHED", "open", retry_after=0.5, sealing=sealing)
+    order = licensing.order((await licensing.license_type()).name)
+    with pytest.raises(Unavailable) as caught:
+        await licensing.issue(order)
+    assert (caught.value.reason, caught.value.metadata) == ("SEALING_UNFINISHED", {"sealing": sealing})
+    assert [row.state for row in await rows(licensing)] == ["DRAFT"]
+    licensing.known.seal_error = None
+    assert (await licensing.issue(order)).state == resources.LICENSE_STATE_ISSUED
+    assert len(await rows(licensing)) == 1
+
+
 async def test_a_draft_that_was_begun_while_the_clock_was_ahead_waits_for_no_later_day(licensing: License) -> None:
     licensing.known.seal_error = Unavailable("KEY_UNAVAILABLE", "away")
     with pytest.raises(Unavailable):

@@ -2,8 +2,9 @@
 
 import pytest
 
-from libs.errors import TongbanError, Unavailable
+from libs.errors import FailedPrecondition, PermissionDenied, TongbanError, Unavailable
 from tests.service.license.conftest import CASE, FIRM, OTHER_DEPARTMENT, PERSON, STRANGER, License, context
+from tests.service.license.presenting import MANDATE
 from tests.service.license.test_catalogue_and_materials import download, metadata, parts_of, upload
 from tests.service.license.test_use import refused, uses
 from tests.service.license.test_verification import file_of
@@ -87,4 +88,31 @@ async def test_no_region_is_asked_about_a_licence_without_a_record(licensing: Li
     async with silenced(licensing.service, "license"):
         asked = licensing.verify(identifier=made.identifier, region=ABROAD)
         assert (await refused(asked))[0] == "AUDIT_UNAVAILABLE"
+    assert licensing.known.asked == []
+
+
+_ENDED = (
+    FailedPrecondition("PERSON_NOT_ACTIVE", "merged", person=PERSON),
+    FailedPrecondition("ORGANIZATION_NOT_ACTIVE", "closed", organization=FIRM),
+    PermissionDenied("MANDATE_NOT_ACTIVE", "revoked", mandate=MANDATE, state="REVOKED"),
+    PermissionDenied("NOT_LEGAL_REPRESENTATIVE", "replaced", organization=FIRM),
+)
+
+
+@pytest.mark.parametrize("ended", _ENDED, ids=lambda error: error.reason)
+async def test_whose_standing_has_ended_since_their_token_was_made_has_a_token_that_holds_no_more(
+    licensing: License, ended: TongbanError
+) -> None:
+    """Identity says why where it makes an assertion of it; abroad nothing is asked, and here the token is what is refused."""
+    licensing.known.exchange_error = ended
+    person, there = licensing.person(PERSON, org=FIRM), f"//{ABROAD}/licenses/00000000-0000-7000-8000-0000000000e8"
+    got = licenses.GetLicenseRequest(name=there, use_context=context())
+    copy = licenses.DownloadLicenseRequest(name=there, use_context=context(), format=resources.FILE_FORMAT_OFD)
+    stub = licensing.licenses
+    for read in (
+        licensing.call(stub.GetLicense, got, resources.License, person),
+        licensing.call(stub.DownloadLicense, copy, licenses.DownloadLicenseResponse, person),
+        download(licensing, NOBODYS.replace("999999", ABROAD), person),
+    ):
+        assert await refused(read) == ("TOKEN_INVALID", "withdrawn")
     assert licensing.known.asked == []
