@@ -223,7 +223,10 @@ class Town:
         drawn, token = self.people.person(), token or await self.staff_token()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
         create = account_service_pb2.CreatePersonRequest(
-            person=resources_pb2.Person(full_name=drawn.name, document=document), request_id=request_id()
+            person=resources_pb2.Person(
+                full_name=drawn.name, documents=[resources_pb2.HeldDocument(document=document)]
+            ),
+            request_id=request_id(),
         )
         made = await self.call(self.accounts.CreatePerson, create, resources_pb2.Person, token)
         if verified:

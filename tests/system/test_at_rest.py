@@ -43,7 +43,12 @@ async def _a_whole_case(office: Office) -> None:
     """A person, their firm, its case with a licence, a rating with words, and a question about the licence."""
     clerk = await office.token_of("receiving")
     document = common_pb2.IdentityDocument(type_code="111", number=NUMBER)
-    made = await open_person(office.gateway, clerk, identity.Person(full_name=NAME, document=document, phone=PHONE))
+    person = identity.Person(
+        full_name=NAME,
+        documents=[identity.HeldDocument(document=document)],
+        contact_points=[identity.ContactPoint(phone=PHONE)],
+    )
+    made = await open_person(office.gateway, clerk, person)
     firm = await Registry(office, 977).firm(RegisteredPerson(made.name, NAME, NUMBER))
     stub = case_service_pb2_grpc.CaseServiceStub(office.gateway.channel)
     request = application(office, YIELDING, firm)

@@ -161,12 +161,13 @@ async def _colleague(office: Office, token: str, number: int) -> str:
     gateway = office.gateway
     token = await office.token_of("receiving") if "receiving" in office.staff else token
     drawn = SyntheticPopulation(f"staff {gateway.code} {number}", province=gateway.code[:2]).person()
+    document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
     made = await open_person(
         gateway,
         token,
         resources_pb2.Person(
             full_name=drawn.name,
-            document=common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id),
+            documents=[resources_pb2.HeldDocument(document=document)],
         ),
     )
     return made.name

@@ -58,7 +58,11 @@ class Registry:
         gateway, token = self._office.gateway, await self._office.token_of("receiving")
         drawn = self._people.person()
         document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
-        person = resources_pb2.Person(full_name=drawn.name, document=document, phone=self._phone())
+        person = resources_pb2.Person(
+            full_name=drawn.name,
+            documents=[resources_pb2.HeldDocument(document=document)],
+            contact_points=[resources_pb2.ContactPoint(phone=self._phone())],
+        )
         made = await open_person(gateway, token, person)
         return RegisteredPerson(made.name, drawn.name, drawn.citizen_id)
 

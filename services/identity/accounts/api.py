@@ -15,7 +15,7 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.security.withdrawals import party_of_representative
 from services.identity.accounts import store
-from services.identity.accounts.convert import KINDS, new_person, organization_message, person_message
+from services.identity.accounts.convert import KINDS, held_of, new_person, organization_message, person_message
 from services.identity.accounts.rules import OrganizationKind, check_kind
 from services.identity.consents.service import check_stated
 from services.identity.core import accounts
@@ -27,7 +27,7 @@ from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 
 _LEAST_ASSURANCE_OF_REPRESENTATIVE = 2
-_CLEAR = ("full_name", "document.number", "phone")
+_CLEAR = ("full_name", "documents.document.number", "contact_points.phone")
 
 
 class PersonApi:
@@ -40,7 +40,7 @@ class PersonApi:
         """Opens a person's account at assurance 0."""
         cipher, person = self._parts.cipher, request.person
         names.check(person.full_name, "person.full_name")
-        number = self._number(person.document, "person.document.number")
+        number = self._number(held_of(person).document, "person.documents[0].document.number")
 
         async def work(tx: Transaction) -> resources.Person:
             made = new_person(person, number, cipher, tx.now)

@@ -43,17 +43,27 @@ def optional_date(message: common_pb2.Date, field: str) -> date | None:
     return date_of(message, field) if message.year else None
 
 
+def held_of(person: pb.Person) -> pb.HeldDocument:
+    """Returns the document that an account is opened on: the contract takes exactly one."""
+    return person.documents[0]
+
+
+def _phone_of(person: pb.Person) -> str:
+    """Returns the phone that a request gives, an empty string where it gives none: the contract takes one contact point."""
+    return person.contact_points[0].phone if person.contact_points else ""
+
+
 def new_person(person: pb.Person, number: str, cipher: FieldCipher, now: datetime) -> Person:
     """Returns the account that a request describes; ``number`` is the document's, as it is stored."""
-    key, document = uuid7(), person.document
+    key, held, phone = uuid7(), held_of(person), _phone_of(person)
     return Person(
         id=key,
         full_name=cipher.encrypt_text(FULL_NAME, key, person.full_name),
-        document_type=document.type_code,
+        document_type=held.document.type_code,
         document_number=cipher.encrypt_text(DOCUMENT_NUMBER, key, number),
-        document_index=document_index(cipher, document.type_code, number),
-        document_expire_date=optional_date(person.document_expire_date, "person.document_expire_date"),
-        phone=cipher.encrypt_text(PHONE, key, person.phone) if person.phone else None,
+        document_index=document_index(cipher, held.document.type_code, number),
+        document_expire_date=optional_date(held.expire_date, "person.documents[0].expire_date"),
+        phone=cipher.encrypt_text(PHONE, key, phone) if phone else None,
         create_time=now,
         update_time=now,
     )
@@ -65,11 +75,15 @@ def person_message(row: Person, cipher: FieldCipher, *, clear: bool = False) -> 
     return pb.Person(
         name=row.name,
         full_name=name if clear else mask_name(name),
-        document=common_pb2.IdentityDocument(
-            type_code=row.document_type, number=number if clear else mask_number(number)
-        ),
-        document_expire_date=date_message(row.document_expire_date),
-        phone=phone if clear else mask_phone(phone),
+        documents=[
+            pb.HeldDocument(
+                document=common_pb2.IdentityDocument(
+                    type_code=row.document_type, number=number if clear else mask_number(number)
+                ),
+                expire_date=date_message(row.document_expire_date),
+            )
+        ],
+        contact_points=[pb.ContactPoint(phone=phone if clear else mask_phone(phone))] if phone else [],
         assurance=row.assurance,
         assurance_time=timestamp(row.assurance_time),
         state=_PERSON_STATES.number(row.state),

@@ -138,7 +138,7 @@ async def known(home: Town) -> Known:
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
     reveal = account_service_pb2.RevealPersonRequest(name=person, use_context=WHY)
     shown = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
-    return Known(home, person, token, shown.document, mandate.name, given.name)
+    return Known(home, person, token, shown.documents[0].document, mandate.name, given.name)
 
 
 async def test_every_read_that_the_contract_says_is_driven() -> None:

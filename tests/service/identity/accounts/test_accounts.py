@@ -34,7 +34,11 @@ def _create(
     number: str = DOCUMENT.number, name: str = "测试甲", request_id: str | None = None
 ) -> pb.CreatePersonRequest:
     document = common_pb2.IdentityDocument(type_code="111", number=number)
-    person = resources_pb2.Person(full_name=name, document=document, phone="13800001234")
+    person = resources_pb2.Person(
+        full_name=name,
+        documents=[resources_pb2.HeldDocument(document=document)],
+        contact_points=[resources_pb2.ContactPoint(phone="13800001234")],
+    )
     return pb.CreatePersonRequest(person=person, request_id=request_id or str(uuid.uuid4()))
 
 
@@ -51,7 +55,9 @@ async def test_a_person_is_created_once_and_read_masked(identity: Service) -> No
     clerk = _Clerk(identity)
     request = _create()
     first = await clerk.create(request)
-    assert (first.full_name, first.document.number, first.phone) == ("测**", "110***********002X", "138****1234")
+    assert first.full_name == "测**"
+    assert [each.document.number for each in first.documents] == ["110***********002X"]
+    assert [each.phone for each in first.contact_points] == ["138****1234"]
     assert first.masked
     again = await clerk.create(request)
     assert again == first
@@ -88,7 +94,38 @@ async def test_a_document_has_one_living_account(identity: Service) -> None:
 async def test_a_wrong_check_character_names_the_field(identity: Service) -> None:
     with pytest.raises(InvalidArgument) as error:
         await _Clerk(identity).create(_create(number="110105194912310021"))
-    assert error.value.violations[0].field == "person.document.number"
+    assert error.value.violations[0].field == "person.documents[0].document.number"
+
+
+async def test_an_account_has_one_document_and_one_phone_at_most(identity: Service) -> None:
+    """The lists are room: what they don't take yet is refused by name, and nothing of it is dropped."""
+    clerk = _Clerk(identity)
+
+    async def refused(request: pb.CreatePersonRequest) -> list[tuple[str, str]]:
+        with pytest.raises(InvalidArgument) as error:
+            await clerk.create(request)
+        return [(each.field, each.rule) for each in error.value.violations]
+
+    none, two, called, nothing, empty = (_create() for _ in range(5))
+    del none.person.documents[:]
+    two.person.documents.append(resources_pb2.HeldDocument(document=DOCUMENT))
+    called.person.contact_points.append(resources_pb2.ContactPoint(phone="13800001235"))
+    nothing.person.contact_points[0].ClearField("phone")
+    empty.person.contact_points[0].phone = ""
+    assert await refused(none) == [("person.documents", "repeated.min_items")]
+    assert await refused(two) == [("person.documents", "repeated.max_items")]
+    assert await refused(called) == [("person.contact_points", "repeated.max_items")]
+    assert await refused(nothing) == [("person.contact_points[0].point", "required")]
+    assert await refused(empty) == [("person.contact_points[0].phone", "string.pattern")]
+
+
+async def test_who_has_no_phone_has_no_contact_point(identity: Service) -> None:
+    """When a point was proven is the server's to say: it is not taken of a caller."""
+    clerk, proven, request = _Clerk(identity), _create(), _create(number=_residence("11010519500101001"))
+    proven.person.contact_points[0].verify_time.GetCurrentTime()
+    assert not (await clerk.create(proven)).contact_points[0].HasField("verify_time")
+    del request.person.contact_points[:]
+    assert not (await clerk.create(request)).contact_points
 
 
 async def test_strangers_are_refused(identity: Service) -> None:
@@ -139,7 +176,8 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
         token=clerk.token,
     )
     assert receipt is not None
-    assert revealed.document.number == DOCUMENT.number
+    assert revealed.documents[0].document.number == DOCUMENT.number
+    assert revealed.contact_points[0].phone == "13800001234"
     log = audit_service_pb2_grpc.AuditServiceStub(identity.channel)
     record = await invoke(
         log.GetAuditRecord,
@@ -149,7 +187,7 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )
     assert (record.purpose, record.case, record.object) == ("核对身份", "cases/1", person.name)
-    assert list(record.fields) == ["full_name", "document.number", "phone"]
+    assert list(record.fields) == ["full_name", "documents.document.number", "contact_points.phone"]
 
 
 async def test_unknown_names_are_not_found(identity: Service) -> None:
@@ -202,7 +240,7 @@ async def test_a_window_token_opens_that_persons_account_only(identity: Service)
         token = identity.issuer.token(subject, "STAFF", act=act)
         return await invoke(clerk.stub.RevealPerson, request, resources_pb2.Person, to="identity", token=token)
 
-    assert (await reveal(person.name)).document.number == DOCUMENT.number
+    assert (await reveal(person.name)).documents[0].document.number == DOCUMENT.number
     with pytest.raises(NotFound) as error:
         await reveal("persons/00000000-0000-7000-8000-0000000000ee")
     assert error.value.reason == "RESOURCE_NOT_FOUND"
@@ -229,12 +267,13 @@ async def test_a_search_for_an_impossible_number_finds_nobody_and_is_recorded(id
 
 async def test_an_expiry_date_is_kept_if_the_calendar_has_it(identity: Service) -> None:
     clerk, request = _Clerk(identity), _create()
-    request.person.document_expire_date.CopyFrom(common_pb2.Date(year=2033, month=2, day=30))
+    (held,) = request.person.documents
+    held.expire_date.CopyFrom(common_pb2.Date(year=2033, month=2, day=30))
     with pytest.raises(InvalidArgument) as error:
         await clerk.create(request)
-    assert error.value.violations[0].field == "person.document_expire_date"
-    request.person.document_expire_date.day = 28
-    assert (await clerk.create(request)).document_expire_date.day == 28
+    assert error.value.violations[0].field == "person.documents[0].expire_date"
+    held.expire_date.day = 28
+    assert (await clerk.create(request)).documents[0].expire_date.day == 28
 
 
 async def test_an_organisation_is_what_its_code_says(identity: Service) -> None:
@@ -299,20 +338,23 @@ def _residence(body: str) -> str:
 )
 async def test_a_permanent_residence_number_is_checked(identity: Service, number: str, rule: str) -> None:
     request = _create()
-    request.person.document.type_code, request.person.document.number = "553", number
+    (held,) = request.person.documents
+    held.document.type_code, held.document.number = "553", number
     if not rule:
         made = await _Clerk(identity).create(request)
-        assert made.document.type_code == "553"
+        assert made.documents[0].document.type_code == "553"
         return
     with pytest.raises(InvalidArgument) as refused:
         await _Clerk(identity).create(request)
-    assert [(each.field, each.rule) for each in refused.value.violations] == [("person.document.number", rule)]
+    assert [(each.field, each.rule) for each in refused.value.violations] == [
+        ("person.documents[0].document.number", rule)
+    ]
 
 
 async def test_a_wrong_check_character_of_a_residence_number_is_refused(identity: Service) -> None:
     number = _residence("91115619900101001")
     request = _create(number=number[:-1] + ("0" if number[-1] != "0" else "1"))
-    request.person.document.type_code = "553"
+    request.person.documents[0].document.type_code = "553"
     with pytest.raises(InvalidArgument, match=r"residence_number\.check"):
         await _Clerk(identity).create(request)
 

@@ -66,7 +66,11 @@ async def wire(ground: Ground) -> AsyncIterator[Wire]:
 
 
 def created(name: str = "测试甲") -> pb.CreatePersonRequest:
-    person = resources_pb2.Person(full_name=name, document=DOCUMENT, phone="13800001234")
+    person = resources_pb2.Person(
+        full_name=name,
+        documents=[resources_pb2.HeldDocument(document=DOCUMENT)],
+        contact_points=[resources_pb2.ContactPoint(phone="13800001234")],
+    )
     return pb.CreatePersonRequest(person=person, request_id="00000000-0000-4000-8000-00000000000b")
 
 

@@ -24,7 +24,7 @@ async def test_what_is_stated_is_compared_with_the_account(home: Town) -> None:
     )
     token = await home.human_token(person)
     known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
-    name, number, stranger = known.full_name, known.document.number, home.people.person()
+    name, number, stranger = known.full_name, known.documents[0].document.number, home.people.person()
     stated = {
         _key(each): (each, so)
         for each, so in (
@@ -63,8 +63,8 @@ async def test_of_a_guest_what_their_region_said_is_believed(federation: Federat
     known = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, own)
     guest, theirs = f"//341500/{person}", f"//341500/{firm.name}"
     stated = [
-        _stated(guest, known.full_name, "111", known.document.number),
-        _stated(guest, "冒名", "111", known.document.number),
+        _stated(guest, known.full_name, "111", known.documents[0].document.number),
+        _stated(guest, "冒名", "111", known.documents[0].document.number),
         _stated(guest, known.full_name, "111", home.people.citizen_id()),
         _stated(theirs, firm.display_name, "001", firm.uscc),
     ]

@@ -76,7 +76,8 @@ async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> A
 async def _open(town: Town, number: str, name: str = NAME) -> str:
     document = common_pb2.IdentityDocument(type_code="111", number=number)
     request = account_service_pb2.CreatePersonRequest(
-        person=resources_pb2.Person(full_name=name, document=document), request_id=request_id()
+        person=resources_pb2.Person(full_name=name, documents=[resources_pb2.HeldDocument(document=document)]),
+        request_id=request_id(),
     )
     made = await town.call(town.accounts.CreatePerson, request, resources_pb2.Person, await town.staff_token())
     return made.name
