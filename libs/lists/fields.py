@@ -30,7 +30,7 @@ class FilterField:
         operators: those that the field knows; ``:*`` asks whether anything is there.
         present: the condition that something is there.
         nullable: whether the column may be NULL.
-        beyond: where another table says it, the condition in full, with ``{value}`` in it.
+        beyond: where it is no comparison of the column, the condition in full, with ``{value}`` in it.
     """
 
     column: str
@@ -111,6 +111,11 @@ def elsewhere(path: str, of: FilterField, condition: str) -> FilterField:
         condition: says it of the row by a column with an index, with ``{value}`` in it.
     """
     return replace(of, column=path, operators=frozenset({":"}), present="", beyond=condition)
+
+
+def only(column: str) -> FilterField:
+    """A list that holds the text of a column, or nothing; ``field:value`` asks whether it holds the value."""
+    return replace(text(column), operators=frozenset({":", ":*"}), beyond=f"{column} = {{value}}")
 
 
 def _one_of(enum: Any) -> Callable[[str], str]:

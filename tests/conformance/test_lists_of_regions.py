@@ -63,7 +63,7 @@ def test_what_names_a_thing_can_name_one_of_another_region(name: str) -> None:
         (
             "ListCases",
             {
-                *("item", "license", "applicant.subject", "agent.subject"),
+                *("item", "results.license", "applicant.subject", "agent.subject"),
                 *("received_by", "accepted_by", "reviewed_by"),
             },
         ),

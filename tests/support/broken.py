@@ -69,8 +69,12 @@ def _below_zero(message: Any) -> None:
     message.fee.fen = -1
 
 
+def _of_no_region(message: Any) -> None:
+    message.results.add(license="licenses/00000000-0000-7000-8000-000000000000")
+
+
 # Rules in CEL on one field, likewise. Their violations name the field.
-_ALONE: dict[str, Callable[[Any], None]] = {"fee.sign": _below_zero}
+_ALONE: dict[str, Callable[[Any], None]] = {"fee.sign": _below_zero, "results.region": _of_no_region}
 
 
 @dataclass(frozen=True)

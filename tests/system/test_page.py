@@ -35,7 +35,7 @@ async def licence(regions: Regions) -> resources_pb2.License:
     """A licence that came out of a case."""
     run = CaseRun(regions.handling, YIELDING)
     await run.run(1, seed=8)
-    return await license_of(regions.handling, (await run.closed()).license)
+    return await license_of(regions.handling, (await run.closed()).results[0].license)
 
 
 async def _page(browser: Browser, office: Office) -> Page:

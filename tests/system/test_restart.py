@@ -27,7 +27,7 @@ async def test_stopping_and_starting_again_loses_nothing(regions: Regions) -> No
     run = CaseRun(office, YIELDING)
     await run.run(1, seed=7)
     case = await run.closed()
-    content = await qr_content_of(office, case.license)
+    content = await qr_content_of(office, case.results[0].license)
     await until(lambda: events_told(regions.state, code))
     before = await rows_by_table(regions.state, code)
     url = office.gateway.url
@@ -40,5 +40,5 @@ async def test_stopping_and_starting_again_loses_nothing(regions: Regions) -> No
     finally:
         await again.close()
     after = await run.closed()
-    assert (after.license, after.state, after.etag) == (case.license, cases.CASE_STATE_CLOSED, case.etag)
+    assert (after.results, after.state, after.etag) == (case.results, cases.CASE_STATE_CLOSED, case.etag)
     assert await rows_by_table(regions.state, code) == before

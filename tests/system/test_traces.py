@@ -91,7 +91,7 @@ async def test_one_trace_id_goes_the_whole_way(regions: Regions) -> None:
     )
     assert answer.status_code == 200, answer.text
     case = await _closed(office, case.name)
-    assert case.license
+    assert case.results[0].license
     await _edge_has(regions.state, office.gateway.id, trace)
     # cases decided; license issued when the event came; seal was called by license; cases closed on license's event.
     assert any(action.endswith("DecideCase") for action in await _actions(office, "cases", trace))

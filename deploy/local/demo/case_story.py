@@ -101,7 +101,7 @@ class CaseStory(ApplicationSteps):
             "deciding",
         )
         closed = await eventually(self._read_case, lambda c: c.state == cases.CASE_STATE_CLOSED, "the licence")
-        self._license = closed.license
+        self._license = closed.results[0].license
         gateway = self._handling.gateway
         request = license_service_pb2.DownloadLicenseRequest(
             name=self._license, format=licenses.FILE_FORMAT_OFD, use_context=self._use(self._handling), original=True
@@ -146,10 +146,10 @@ class CaseStory(ApplicationSteps):
     # ---- step 7 ----
 
     async def _hand_over(self) -> None:
-        result = await eventually(self._read_transfer, lambda t: bool(t.result.license), "the result at 六安's window")
+        result = await eventually(self._read_transfer, lambda t: bool(t.result.results), "the result at 六安's window")
         gateway = self._home.gateway
         request = license_service_pb2.DownloadLicenseRequest(
-            name=result.result.license, format=licenses.FILE_FORMAT_OFD, use_context=self._use(self._home)
+            name=result.result.results[0].license, format=licenses.FILE_FORMAT_OFD, use_context=self._use(self._home)
         )
         token = await self._home.token_of("receiving")
         copy = await gateway.using(token).call(request, license_service_pb2.DownloadLicenseResponse)

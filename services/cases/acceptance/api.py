@@ -43,7 +43,7 @@ class AcceptanceApi:
             before = move(record, facts, CaseAction.REQUEST_CORRECTION, actor.human)
             await self._parts.deadlines.stop(tx, record, item, SpecialProcedure.CORRECTION, "")
             correction = _correction(request, actor.subject, tx)
-            record.content.correction.CopyFrom(correction)
+            record.content.corrections.append(correction)
             record.changed = True
             due = date_message(deadlines.correction_due(correction, calendar))
             change = CaseChange(

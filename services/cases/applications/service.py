@@ -202,13 +202,13 @@ class Applications:
         codes: list[str],
         values: FormValues,
     ) -> tuple[CaseState, int]:
-        asked = [point.material_code for point in record.content.correction.points]
+        asked = [point.material_code for each in record.content.corrections[-1:] for point in each.points]
         missing = missing_from_correction(asked, codes)
         if "" in asked and not values:
             missing += ("form",)
         before = move(record, record.facts(missing_materials=missing), CaseAction.SUBMIT_CORRECTION)
         suspended = await self._parts.deadlines.begin_again(tx, record, item, await self._parts.calendars.current())
-        record.content.correction.answer_time.FromDatetime(tx.now)
+        record.content.corrections[-1].answer_time.FromDatetime(tx.now)
         return before, suspended
 
     async def withdrawn(self, tx: Transaction, record: CaseRecord, actor: str, department: str, reason: str) -> pb.Case:

@@ -140,6 +140,11 @@ class CaseRecord(CaseRow):
         """`cases/<id>`."""
         return f"cases/{self.id}"
 
+    @property
+    def license_failed(self) -> bool:
+        """Whether the licence that was decided on could not be issued, and it was not decided anew yet."""
+        return bool(self.content.license_failures)
+
     def facts(self, **more: object) -> CaseFacts:
         """Returns what the state machine needs to know."""
         return CaseFacts(
@@ -147,7 +152,7 @@ class CaseRecord(CaseRow):
             state=self.state,
             received_by=self.received_human,
             accepted_by=self.accepted_human,
-            correction_asked=self.content.HasField("correction"),
+            correction_asked=bool(self.content.corrections),
             **more,  # type: ignore[arg-type]
         )
 

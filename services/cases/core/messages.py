@@ -73,14 +73,20 @@ def _codes(record: CaseRecord) -> pb.Case:
         channel=CHANNELS.number(record.channel),
         department=record.department,
         transfer=f"caseTransfers/{record.transfer}" if record.transfer else "",
-        license=record.license,
-        license_identifier=record.license_identifier,
+        results=results(record),
         received_by=record.received_by,
         accepted_by=record.accepted_by,
         reviewed_by=record.reviewed_by,
         rating=SATISFACTION.number(record.rating),
         delivery=f"caseDeliveries/{record.delivery}" if record.delivery else "",
     )
+
+
+def results(record: CaseRecord, region: str = "") -> list[pb.CaseResult]:
+    """Returns what a case yielded, in names with ``region`` (`//<region>/`) in front of them; a row holds one licence."""
+    if not record.license:
+        return []
+    return [pb.CaseResult(license=f"{region}{record.license}", license_identifier=record.license_identifier)]
 
 
 def summary(record: CaseRecord, item: ItemVersion, actor: str, now: datetime) -> events.CaseSummary:

@@ -72,7 +72,7 @@ def _facts(record: CaseRecord, item: ItemVersion, calendar: Calendar, clock: Clo
         told_too_late=overdue,
         open_obligations=not_arrived(record),
         license_pending=yields(record, item) and not record.license,
-        license_failed=record.content.HasField("license_failure"),
+        license_failed=record.license_failed,
     )
 
 

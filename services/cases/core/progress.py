@@ -6,7 +6,7 @@ from datetime import date
 from libs.db.uow import Transaction
 from libs.rpc.messages import date_message, timestamp
 from services.cases.core.cases import CaseRecord
-from services.cases.core.messages import ACTIONS, STATES
+from services.cases.core.messages import ACTIONS, STATES, results
 from services.cases.core.outbound import OutboundQueue
 from services.cases.core.states import CaseAction
 from tongban.cases.v1 import exchange_service_pb2 as pb
@@ -48,6 +48,5 @@ class ProgressReports:
             outcome=decision.outcome,
             reason=decision.reason,
             decide_time=decision.decide_time,
-            license=f"//{self.region}/{record.license}" if record.license else "",
-            license_identifier=record.license_identifier,
+            results=results(record, f"//{self.region}/"),
         )

@@ -128,9 +128,9 @@ class Workflow:
         self, record: CaseRecord, item: ItemVersion, reading: ClockReading | None, *, whole: bool = True
     ) -> pb.Case:
         message = case_message(record, item, reading, whole=whole)
-        if message.HasField("correction"):
-            due = deadlines.correction_due(message.correction, await self.calendars.current())
-            message.correction.MergeFrom(pb.Correction(due_date=date_message(due)))
+        for asked in message.corrections:
+            due = deadlines.correction_due(asked, await self.calendars.current())
+            asked.MergeFrom(pb.Correction(due_date=date_message(due)))
         return message
 
     async def finish(

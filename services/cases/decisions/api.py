@@ -59,20 +59,20 @@ class DecisionApi:
         actor, asked = call.actor, AskedBefore()
         seen = await self._parts.cases.get(request.name)
         require_handler(actor, seen)
-        if seen.content.HasField("license_failure"):  # else it was decided anew already, perhaps by this very request
+        if seen.license_failed:  # else it was decided anew already, perhaps by this very request
             outcome = DecisionOutcome(OUTCOMES.name(request.outcome))
             await parties.compare(self._parts, seen, outcome, request.restated_parties)
 
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._workflow.taken_up(tx, request, actor)
-            facts = record.facts(license_failed=record.content.HasField("license_failure"))
+            facts = record.facts(license_failed=record.license_failed)
             before = move(record, facts, CaseAction.REDECIDE, actor.human)
             check_form(item, request.form_values)
             put_in(record.content, (), request.form_values, tx.now)
             decided = decision(request, actor.subject, tx.now)
             _carry_over(decided, record.content)
             decided.former_parties.extend(parties.restate(record.content, request.restated_parties))
-            record.content.ClearField("license_failure")
+            record.content.ClearField("license_failures")
             return await self._decided(tx, record, item, before, decided, CaseAction.REDECIDE, asked, call)
 
         return work
@@ -142,5 +142,6 @@ class DecisionApi:
 def _carry_over(decided: pb.Decision, content: pb.Case) -> None:
     """Takes into a new decision what the one before says for good: its evidence, what was voided, who was called otherwise."""
     decided.audit_records.extend(content.decision.audit_records)
-    decided.voided_license = content.license_failure.license or content.decision.voided_license
+    voided = next((each.license for each in content.license_failures), "")
+    decided.voided_license = voided or content.decision.voided_license
     decided.former_parties.extend(content.decision.former_parties)

@@ -51,7 +51,7 @@ class LicenseRequests:
 
         async def work(tx: Transaction) -> None:
             record, item = await self.parts.workflow.locked(tx, f"cases/{case_id}")
-            failed = record.content.HasField("license_failure")  # then an officer is asked, not the licence service
+            failed = record.license_failed  # then an officer is asked, not the licence service
             waits = record.state == CaseState.DECIDED and not record.license and not failed
             if not waits or not yields(record, item):
                 return

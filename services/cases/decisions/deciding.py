@@ -31,7 +31,7 @@ def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
         outcome=decided.outcome,
         decided_by=decided.decided_by,
         decide_time=decided.decide_time,
-        license_type=item.content.license_type if yields(record, item) else "",
+        license_types=[item.content.license_type] if yields(record, item) else [],
     )
 
 
@@ -59,5 +59,6 @@ async def closed(
     before = move(record, facts, CaseAction.CLOSE)
     record.close_time = tx.now
     change = CaseChange(CaseAction.CLOSE, actor, department, note, open_task="DELIVER")
-    event = events.CaseClosed(outcome=OUTCOMES.number(record.outcome), license=record.license)
+    licenses = [record.license] if record.license else []
+    event = events.CaseClosed(outcome=OUTCOMES.number(record.outcome), licenses=licenses)
     return await workflow.finish(tx, record, item, before, change, event)

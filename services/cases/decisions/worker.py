@@ -52,8 +52,8 @@ class LicenseEvents:
         yielded = store.CaseLicense(told.license, record.id, told.identifier, told.issue_time.ToDatetime(tzinfo=UTC))
         await store.note(tx.connection, yielded)
         record.license, record.license_identifier = told.license, told.identifier
-        if record.content.HasField("license_failure"):
-            record.content.ClearField("license_failure")
+        if record.license_failed:
+            record.content.ClearField("license_failures")
             record.changed = True
         if record.state == CaseState.DECIDED:
             return await closed(workflow, tx, record, item, SELF, "", f"证照已签发: {told.identifier}")
@@ -78,7 +78,7 @@ class LicenseEvents:
         workflow = self.parts.workflow
         record, item = await workflow.locked(tx, told.case)
         waits = record.state == CaseState.DECIDED and not record.license and yields(record, item)
-        if not waits or record.content.HasField("license_failure"):
+        if not waits or record.license_failed:
             return await workflow.message(record, item, tx.now)
         before = move(record, record.facts(), CaseAction.LICENSE_FAILED)
         failure = pb.LicenseFailure(
@@ -87,7 +87,7 @@ class LicenseEvents:
             broken_rules=[_own_rule(item, rule) for rule in told.broken_rules],
             fail_time=told.void_time,
         )
-        record.content.license_failure.CopyFrom(failure)
+        record.content.license_failures.append(failure)
         record.changed = True
         change = CaseChange(CaseAction.LICENSE_FAILED, SELF, note=_NOTE, end_tasks="CANCELLED", open_task="REDECIDE")
         event = events.CaseLicenseFailed(error_reason=told.error_reason)

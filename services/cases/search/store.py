@@ -10,7 +10,7 @@ from services.cases.core.steps import HistoryRow
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.cases.v1.case_service_pb2 import ListCasesRequest
 
-_STATED = ("task_code", "home_region", "receiving_region", "license", "license_identifier")
+_STATED = ("task_code", "home_region", "receiving_region")
 _DONE_BY = ("received_by", "accepted_by", "reviewed_by")
 _TIMES = ("submit_time", "accept_time", "decide_time", "close_time", "deliver_time", "end_time")
 LISTED = FilteredList(
@@ -20,6 +20,7 @@ LISTED = FilteredList(
     {
         **{name: fields.text(name) for name in (*_STATED, *_DONE_BY)},
         **{name: fields.moment(name, nullable=True) for name in _TIMES},
+        **{f"results.{name}": fields.only(name) for name in ("license", "license_identifier")},
         "number": fields.text("number", nullable=True),
         "item": fields.named("item", "serviceItems"),
         "state": fields.choice("state", pb.CaseState),

@@ -139,7 +139,7 @@ async def test_a_name_that_changed_before_the_licence_was_made_is_decided_anew(t
     case = await decided(town)
     town.known.accounts[PERSON] = ("测试新", PERSON_DOCUMENT.number)
     await void(town, case, "holders[0]: identity.account")
-    assert list((await town.get(case.name)).license_failure.broken_rules) == ["applicant: identity.account"]
+    assert list((await town.get(case.name)).license_failures[0].broken_rules) == ["applicant: identity.account"]
     again = {"reason": "更名", **GRANTED}
     assert await refused(town.step("Redecide", case, town.decider, **again)) == "applicant"
     once = request_id()

@@ -113,7 +113,7 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
     case, clock, task = await town.get(running.name), await town.clock_of(running), await listed(town, running)
     assert {day(case.promised_date), day(clock.promised_date), day(task.due_date)} == {date(2027, 1, 8)}
     assert case.light == clock.light == task.light == pb.LIGHT_GREEN
-    correction = (await town.get(waiting.name)).correction
+    correction = (await town.get(waiting.name)).corrections[0]
     assert (correction.answer_days, day(correction.due_date)) == (15, date(2027, 1, 22))
     async with town.service.process.database.read() as connection:
         before = (await sql.execute(connection, "SELECT due_date FROM cases ORDER BY create_time")).scalars()

@@ -73,7 +73,10 @@ async def test_an_application_goes_over_and_its_result_comes_back(pair: Pair) ->
     await handling.told("cn.tongban.license.license.issued.v1", issued)
     await pair.carry()
     result = await pair.transfer(home, sent.name)
-    assert (result.result.license, result.progress.state) == (HANDLING + issued.license, pb.CASE_STATE_CLOSED)
+    assert (result.result.results[0].license, result.progress.state) == (
+        HANDLING + issued.license,
+        pb.CASE_STATE_CLOSED,
+    )
     assert (await pair.transfer(handling, case.transfer)).last_receipted_sequence == 7
 
     rate = rating_service_pb2.CreateRatingRequest(

@@ -75,7 +75,7 @@ async def test_what_is_told_of_a_decision_names_nobody_and_the_order_is_told_to_
     (change,) = page.changes
     told = events.CaseDecided()
     assert change.data.Unpack(told)
-    assert (told.outcome, told.license_type) == (pb.OUTCOME_APPROVED, LICENSE_TYPE)
+    assert (told.outcome, list(told.license_types)) == (pb.OUTCOME_APPROVED, [LICENSE_TYPE])
     assert "测试甲" not in change.data.value.decode(errors="replace")
     types = [each.type for each in (await follower.ask(town.decider)).changes]
     assert DECIDED in types

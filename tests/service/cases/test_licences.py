@@ -273,7 +273,7 @@ async def test_a_licence_that_fails_is_a_task_and_a_notice_and_the_case_says_why
     for _ in range(2):
         await void(town, case, 'face_fields["KZ_JYCS"]: page.overflow', event_id="event-1")
     found = await town.get(case.name)
-    failure = found.license_failure
+    failure = found.license_failures[0]
     assert (found.state, failure.error_reason) == (pb.CASE_STATE_DECIDED, "FIELD_INVALID")
     assert list(failure.broken_rules) == ['form_values["address"]: page.overflow']
     assert await tasks(town, case) == ["REDECIDE"]
@@ -311,7 +311,7 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
             form_values=values(address="示例路1"),
             request_id=once,
         )
-    assert (again.state, again.HasField("license_failure")) == (pb.CASE_STATE_DECIDED, False)
+    assert (again.state, bool(again.license_failures)) == (pb.CASE_STATE_DECIDED, False)
     first, second = await decisions(town)
     assert dict(second.license_fields) == messages(KZ_JYCS="示例路1")
     assert (first.license_type, second.license_type) == (LICENSE_TYPE, LICENSE_TYPE)
@@ -319,7 +319,7 @@ async def test_an_officer_puts_the_data_right_and_the_licence_is_issued(town: To
     issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=case.name)
     await town.told(ISSUED, issued)
     closed = await town.get(case.name)
-    assert (closed.state, closed.license) == (pb.CASE_STATE_CLOSED, "licenses/1")
+    assert (closed.state, closed.results[0].license) == (pb.CASE_STATE_CLOSED, "licenses/1")
 
 
 async def test_an_anew_decided_licence_may_fail_again_and_names_what_it_replaces(town: Town) -> None:
@@ -361,7 +361,7 @@ async def test_an_officer_decides_otherwise_and_closes_the_case(town: Town) -> N
     told = [
         events.CaseDecided.FromString(data) for kind, data in await town.events() if kind.endswith("case.decided.v1")
     ]
-    assert [each.license_type for each in told] == [LICENSE_TYPE, ""]
+    assert [list(each.license_types) for each in told] == [[LICENSE_TYPE], []]
     await void(town, case)  # comes late, and nothing waits for the licence any more
     assert (await town.step("Close", case)).state == pb.CASE_STATE_CLOSED
 
@@ -371,7 +371,7 @@ async def test_a_licence_issued_by_hand_ends_the_failure(town: Town) -> None:
     await void(town, case)
     await town.told(ISSUED, license_events.LicenseIssued(license="licenses/1", identifier="1", case=case.name))
     closed = await town.get(case.name)
-    assert (closed.state, closed.HasField("license_failure")) == (pb.CASE_STATE_CLOSED, False)
+    assert (closed.state, bool(closed.license_failures)) == (pb.CASE_STATE_CLOSED, False)
     assert await tasks(town, case) == ["DELIVER"]
     await void(town, case)
     assert (await town.get(case.name)).state == pb.CASE_STATE_CLOSED

@@ -9,6 +9,7 @@ from tests.service.cases.conftest import (
     CLERK,
     DEPARTMENT,
     FIRM,
+    LICENSE_TYPE,
     OTHER_DEPARTMENT,
     PERSON,
     Town,
@@ -24,6 +25,7 @@ from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2
 from tongban.cases.v1 import resources_pb2 as pb
 from tongban.cases.v1 import task_service_pb2 as tasks
+from tongban.license.v1 import events_pb2 as license_events
 
 
 async def _names(town: Town, token: str, **more: object) -> list[str]:
@@ -273,3 +275,19 @@ async def test_a_file_of_somebody_else_is_refused(town: Town) -> None:
     town.known.files[foreign] = (material, b"contract")
     assert (await town.step("Accept", case)).state == pb.CASE_STATE_ACCEPTED
     assert OTHER_DEPARTMENT not in {used.department for used in town.known.contexts}
+
+
+async def test_cases_are_found_by_what_they_yielded(town: Town) -> None:
+    """A row keeps one licence; the contract a list of results: ``:`` asks whether it holds one."""
+    item = await town.item(license_type=LICENSE_TYPE)
+    yielding, other = [await town.create(item) for _ in range(2)]
+    await town.review(yielding)
+    await town.step("Decide", yielding, outcome=pb.OUTCOME_APPROVED)
+    issued = license_events.LicenseIssued(license="licenses/1", identifier="1.2.156", case=yielding.name)
+    await town.told("cn.tongban.license.license.issued.v1", issued)
+    result = pb.CaseResult(license="licenses/1", license_identifier="1.2.156")
+    assert list((await town.get(yielding.name)).results) == [result]
+    for held in ("results.license:licenses/1", "results.license_identifier:1.2.156", "results.license:*"):
+        assert await _names(town, town.person, filter=held) == [yielding.name], held
+        assert await _names(town, town.person, filter=f"NOT {held}") == [other.name], held
+    assert await _names(town, town.person, filter="results.license:licenses/2") == []

@@ -83,13 +83,13 @@ async def test_a_licence_of_a_closed_case_that_an_older_copy_lacks_is_made_again
         lost = await offices.more()
         await until(lambda: offices.closed(lost))
         case = await offices.case(lost[0])
-        before, signed = await _lasting(offices.license, case.license), len(offices.license.known.sealed)
+        before, signed = await _lasting(offices.license, case.results[0].license), len(offices.license.known.sealed)
         assert await _compare(offices) == 0
         await copy.put_back()
         assert await _compare(offices) == 1
         await offices.sweep()
-        await until(lambda: offices.is_issued(case.license))
-        assert await _lasting(offices.license, case.license) == before, (
+        await until(lambda: offices.is_issued(case.results[0].license))
+        assert await _lasting(offices.license, case.results[0].license) == before, (
             "the same licence, whose paper is in somebody's hands"
         )
         await offices.sweep()

@@ -67,7 +67,7 @@ async def test_refused_cases_and_cases_without_licence_yield_nothing(licensing: 
     """A decision alone orders nothing, whatever it was."""
     kind = await licensing.license_type()
     for outcome in (case_resources.OUTCOME_REJECTED, case_resources.OUTCOME_APPROVED):
-        told = cases.CaseDecided(outcome=outcome, license_type=kind.name)
+        told = cases.CaseDecided(outcome=outcome, license_types=[kind.name])
         told.case.name, told.case.department = CASE, DEPARTMENT
         await licensing.hear("case.decided", CASE, told)
     assert await rows(licensing) == []

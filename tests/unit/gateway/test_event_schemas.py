@@ -46,7 +46,7 @@ def schemas() -> dict[str, Json]:
 
 def _change() -> change_service_pb2.Change:
     told = cases.CaseDecided(
-        outcome=case_resources.OUTCOME_APPROVED, decided_by="staff/1", license_type="licenseTypes/1"
+        outcome=case_resources.OUTCOME_APPROVED, decided_by="staff/1", license_types=["licenseTypes/1"]
     )
     told.case.name, told.case.task_code = "cases/1", "11341500MB0000000X"
     told.case.legal_basis = "行政许可法"

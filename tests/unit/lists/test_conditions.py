@@ -21,6 +21,7 @@ FIELDS = {
     "steps": fields.number("steps"),
     "open": fields.flag("open"),
     "tags": fields.texts("tags"),
+    "results.license": fields.only("license"),
 }
 ITEM = "00000000-0000-7000-8000-000000000001"
 
@@ -43,6 +44,8 @@ ITEM = "00000000-0000-7000-8000-000000000001"
         ("open = true", "open = CAST(:f0 AS boolean)", [True]),
         ("tags:红", "tags @> ARRAY[CAST(:f0 AS text)]", ["红"]),
         ("NOT tags:*", "NOT (tags <> '{}')", []),
+        ("results.license:licenses/1", "license = CAST(:f0 AS text)", ["licenses/1"]),
+        ("results.license:*", "license <> ''", []),
         (
             "code = a OR NOT (code = b AND steps < 1)",
             "(code = CAST(:f0 AS text)) OR (NOT ((code = CAST(:f1 AS text)) AND (steps < CAST(:f2 AS bigint))))",
