@@ -1,7 +1,8 @@
 """JSON Schemas of protobuf messages, after the proto JSON mapping; rules of buf.validate become schema keywords.
 
 What is sent in is closed: a field that the contract lacks is refused, and of a oneof only one is taken. What is answered is
-open: a later release may say more, and who reads it must not stumble. A message that goes both ways has a schema for each way; that
+open: a later release may say more, and who reads it must not stumble. So it keeps no rule that a later release widens: how many there
+may be, which words or values of an enum are taken, whether a name may be another region's. A message that goes both ways has a schema for each way; that
 of what is sent ends in ``Input``.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from google.api import field_behavior_pb2
+from google.api import field_behavior_pb2, resource_pb2
 from google.protobuf import descriptor_pb2
 
 from buf.validate import validate_pb2
@@ -221,21 +222,20 @@ class Schemas:
         inner = self._messages.get(field.type_name)
         if inner is not None and inner.options.map_entry:
             kept = {"type": "object", "additionalProperties": self._single(inner.field[1], given=given)}
-            return kept | _map_rules(rules.map)
-        single = self._single(field, given=given) | self._allowed(field, rules)
+            return kept | _map_rules(rules.map, given=given)
+        single = self._single(field, given=given) | self._allowed(field, rules, given=given)
         if field.label != Field.LABEL_REPEATED:
-            kept = single | _rules(rules)
+            kept = single | _rules_of(field, rules, given=given)
             return _or_masked(kept) if field.options.Extensions[options_pb2.field].personal and not given else kept
-        limits = {"maxItems": rules.repeated.max_items} if rules.repeated.max_items else {}
-        limits |= {"minItems": rules.repeated.min_items} if rules.repeated.min_items else {}
-        return {"type": "array", "items": single | _rules(rules.repeated.items)} | limits
+        items = single | _rules_of(field, rules.repeated.items, given=given)
+        return {"type": "array", "items": items} | (_limits(rules.repeated) if given else {})
 
-    def _allowed(self, field: Field, rules: validate_pb2.FieldRules) -> Json:
+    def _allowed(self, field: Field, rules: validate_pb2.FieldRules, *, given: bool) -> Json:
         """Returns the names of an enum's values that a field takes, where it does not take all."""
         if field.type != Field.TYPE_ENUM:
             return {}
         rule = (rules.repeated.items if field.label == Field.LABEL_REPEATED else rules).enum
-        taken, refused = getattr(rule, "in"), rule.not_in
+        taken, refused = getattr(rule, "in") if given else (), rule.not_in
         if not taken and not refused:
             return {}
         values = self._enums[field.type_name].value
@@ -269,6 +269,18 @@ def _or_null(schema: Json) -> Json:
         return schema | {"type": [schema["type"], "null"]}
     said = {key: each for key, each in schema.items() if key in {"description", "readOnly"} or key.startswith("x-")}
     return {"anyOf": [{key: each for key, each in schema.items() if key not in said}, {"type": "null"}]} | said
+
+
+def _rules_of(field: Field, rules: validate_pb2.FieldRules, *, given: bool) -> Json:
+    """Returns the rules of a value; of what is answered neither which words are taken nor how a name looks."""
+    named = field.options.Extensions[resource_pb2.resource_reference].type
+    widened = set() if given else {"enum", "pattern"} if named else {"enum"}
+    return {key: each for key, each in _rules(rules).items() if key not in widened}
+
+
+def _limits(rules: validate_pb2.RepeatedRules) -> Json:
+    limits = {"maxItems": rules.max_items} if rules.max_items else {}
+    return limits | ({"minItems": rules.min_items} if rules.min_items else {})
 
 
 def _or_masked(schema: Json) -> Json:
@@ -319,9 +331,9 @@ def _string_rules(rules: Any) -> Json:
     return schema | ({"enum": allowed} if allowed else {})
 
 
-def _map_rules(rules: validate_pb2.MapRules) -> Json:
+def _map_rules(rules: validate_pb2.MapRules, *, given: bool) -> Json:
     keys = _string_rules(rules.keys.string)
-    most: Json = {"maxProperties": rules.max_pairs} if rules.max_pairs else {}
+    most: Json = {"maxProperties": rules.max_pairs} if rules.max_pairs and given else {}
     return most | ({"propertyNames": keys} if keys else {})
 
 

@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 from google.api import annotations_pb2, field_behavior_pb2
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
 
+from buf.validate import validate_pb2
 from libs.rpc.images import image_path
 from proto import compatibility
 from tongban.errors.v1 import error_reason_pb2
@@ -15,6 +21,7 @@ from tongban.options.v1 import options_pb2
 _CASES = "tongban/cases/v1/case_service.proto"
 _RESOURCES = "tongban/cases/v1/resources.proto"
 _EVENTS = "tongban/cases/v1/events.proto"
+_IDENTITY = "tongban/identity/v1/resources.proto"
 _REASONS = "tongban/errors/v1/error_reason.proto"
 Change = Callable[[FileDescriptorSet], None]
 
@@ -104,6 +111,50 @@ def _field_comes(files: FileDescriptorSet) -> None:
 def _value_comes(files: FileDescriptorSet) -> None:
     enum = next(each for each in _file(files, _RESOURCES).enum_type if each.name == "CaseState")
     enum.value.add(name="CASE_STATE_ARCHIVED", number=90)
+
+
+def _rules(field: FieldDescriptorProto) -> validate_pb2.FieldRules:
+    return field.options.Extensions[validate_pb2.field]
+
+
+def _field(files: FileDescriptorSet, message: str, name: str) -> FieldDescriptorProto:
+    return next(each for each in _message(files, _IDENTITY, message).field if each.name == name)
+
+
+def _list_takes_more(files: FileDescriptorSet) -> None:
+    _rules(_field(files, "Person", "documents")).repeated.max_items = 20
+
+
+def _name_may_be_of_another_region(files: FileDescriptorSet) -> None:
+    for message, name in (("Organization", "legal_representative"), ("Mandate", "principal"), ("Consent", "subject")):
+        rules = _rules(_field(files, message, name)).string
+        rules.pattern = rules.pattern.replace("^", "^(//[a-z0-9-]+/)?", 1)
+
+
+def _field_is_required_no_more(files: FileDescriptorSet) -> None:
+    duties = _field(files, "Post", "duties")
+    duties.options.Extensions[field_behavior_pb2.field_behavior][:] = [field_behavior_pb2.OPTIONAL]
+    _rules(duties).repeated.ClearField("min_items")
+
+
+def _choice_has_another_member(files: FileDescriptorSet) -> None:
+    point = _message(files, _IDENTITY, "ContactPoint")
+    email = FieldDescriptorProto(name="email", json_name="email", number=3, oneof_index=0)
+    email.type, email.label = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.LABEL_OPTIONAL
+    point.field.insert(1, email)
+
+
+_WIDENED: tuple[Change, ...] = (
+    _list_takes_more,
+    _name_may_be_of_another_region,
+    _field_is_required_no_more,
+    _choice_has_another_member,
+)
+
+
+def test_what_is_widened_breaks_nothing(tmp_path: Path) -> None:
+    """The room that the contracts leave is room: a second document, a foreign representative, a post of roles, an e-mail address."""
+    assert _compared(tmp_path, *_WIDENED) == []
 
 
 def test_what_is_added_breaks_nothing(tmp_path: Path) -> None:

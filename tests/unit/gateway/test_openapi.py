@@ -187,6 +187,28 @@ def test_what_is_sent_in_is_closed_and_what_is_answered_open(made: Json) -> None
     assert [name for name in sent if schemas[name].get("additionalProperties") is not False] == []
 
 
+_OF_TODAY = {
+    "maxItems": ("identity.v1.Person", "documents"),
+    "minItems": ("identity.v1.Post", "duties"),
+    "pattern": ("identity.v1.Organization", "legalRepresentative"),
+    "maxProperties": ("cases.v1.Case", "formValues"),
+    "enum": ("identity.v1.JsonWebKey", "kty"),
+}
+
+
+@pytest.mark.parametrize(("rule", "place"), _OF_TODAY.items())
+def test_what_is_answered_keeps_no_rule_that_is_widened_later(made: Json, rule: str, place: tuple[str, str]) -> None:
+    """Who checks answers by this document takes a second document of a person, and a representative of another region."""
+    schemas, (owner, name) = made["components"]["schemas"], place
+    assert rule in _said(schemas[f"{owner}Input"]["properties"][name])
+    assert rule not in _said(schemas[owner]["properties"][name])
+
+
+def _said(schema: Json) -> set[str]:
+    """The keywords of a field's schema, null aside."""
+    return {key for each in (schema, *schema.get("anyOf", ())) for key in each}
+
+
 def _contents(body: Json) -> list[Json]:
     return list(body.get("content", {}).values())
 
