@@ -30,7 +30,7 @@ class Statement:
 
     async def execute(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> None:
         """Runs the statement for its effect."""
-        await self.all(connection, values)
+        await self._rows(connection, values)
 
     async def first(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """Runs the statement and returns its first row, or None."""
@@ -40,6 +40,9 @@ class Statement:
 
     async def all(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         """Runs the statement and returns its rows."""
+        return await self._rows(connection, values)
+
+    async def _rows(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         if connection.pending is not None:
             await connection.settle()
         rows: list[asyncpg.Record] = await connection.driver.fetch(self.text, *self.arguments(values))
