@@ -1,7 +1,7 @@
 """Compares the contracts with those of the last release (``proto/releases/<version>.binpb``): what was promised stays.
 
 ``buf breaking`` reads messages, fields, enums and RPCs. What it does not read are our promises beyond protobuf's: HTTP
-paths, types of events, what a reason means, and that no field becomes required.
+paths, types of events, what a reason means, that no field becomes required, and that no field takes less than it took.
 """
 
 import re
@@ -9,17 +9,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.api import annotations_pb2, field_behavior_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import Message
 
+from buf.validate import validate_pb2
 from tongban.errors.v1 import error_reason_pb2
 from tongban.options.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parent
 IMAGE = ROOT / "gen" / "tongban.binpb"
 RELEASES = ROOT / "releases"
+_LEAST = frozenset({"min_len", "min_bytes", "min_items", "min_pairs", "gte", "gt"})
+_MOST = frozenset({"max_len", "max_bytes", "max_items", "max_pairs", "lte", "lt"})
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -61,7 +65,7 @@ def broken(released: FileDescriptorSet, today: FileDescriptorSet) -> list[str]:
     """Returns a sentence for each promise of the release that today's contracts don't keep."""
     before, now = set(_promises(released)), set(_promises(today))
     lost = [f"{about}: {kind} {said} is gone or another" for about, kind, said in sorted(before - now)]
-    return lost + _newly_required(released, today)
+    return lost + _newly_required(released, today) + _narrowed(released, today)
 
 
 def _promises(files: FileDescriptorSet) -> Iterator[Promise]:
@@ -108,6 +112,45 @@ def _required(files: FileDescriptorSet) -> Iterator[tuple[str, str]]:
         for field in message.field:
             if field_behavior_pb2.REQUIRED in field.options.Extensions[field_behavior_pb2.field_behavior]:
                 yield name, field.name
+
+
+def _narrowed(released: FileDescriptorSet, today: FileDescriptorSet) -> list[str]:
+    """What was taken is taken: rules are widened only. What a pattern or an expression takes nobody tells by reading it."""
+    before, now = _rules(released), _rules(today)
+    return [
+        f"{field}: {rule} takes less than it took"
+        for field in sorted(before.keys() & now.keys())
+        for rule, value in sorted(now[field].items())
+        if _takes_less(rule.rpartition(".")[2], before[field].get(rule), value)
+    ]
+
+
+def _takes_less(rule: str, before: Any, now: Any) -> bool:
+    """Whether a rule takes less with its value of ``now`` than with that of ``before``, None where it did not stand."""
+    if rule in _LEAST:
+        return before is None or now > before
+    if rule in _MOST:
+        return before is None or now < before
+    if rule == "in":
+        return before is None or not set(before) <= set(now)
+    return rule == "not_in" and not set(now) <= set(before or ())
+
+
+def _rules(files: FileDescriptorSet) -> dict[str, dict[str, Any]]:
+    """Returns the rules of each field by their paths (``repeated.items.string.max_len``)."""
+    return {
+        f"{name}.{field.name}": dict(_leaves(field.options.Extensions[validate_pb2.field]))
+        for name, message in _messages(files)
+        for field in message.field
+    }
+
+
+def _leaves(rules: Message, path: str = "") -> Iterator[tuple[str, Any]]:
+    for field, value in rules.ListFields():
+        if isinstance(value, Message):
+            yield from _leaves(value, f"{path}{field.name}.")
+        else:
+            yield f"{path}{field.name}", value
 
 
 def _messages(files: FileDescriptorSet) -> Iterator[tuple[str, DescriptorProto]]:

@@ -74,6 +74,34 @@ def _field_becomes_required(files: FileDescriptorSet) -> None:
     field.options.Extensions[field_behavior_pb2.field_behavior][:] = [field_behavior_pb2.REQUIRED]
 
 
+def _rules(field: FieldDescriptorProto) -> validate_pb2.FieldRules:
+    return field.options.Extensions[validate_pb2.field]
+
+
+def _field(files: FileDescriptorSet, message: str, name: str) -> FieldDescriptorProto:
+    return next(each for each in _message(files, _IDENTITY, message).field if each.name == name)
+
+
+def _list_takes_less(files: FileDescriptorSet) -> None:
+    _rules(_field(files, "MandateScope", "item_codes")).repeated.max_items = 100
+
+
+def _text_must_be_longer(files: FileDescriptorSet) -> None:
+    _rules(_field(files, "Client", "display_name")).string.min_len = 2
+
+
+def _number_is_bounded(files: FileDescriptorSet) -> None:
+    _rules(_field(files, "ClientQuota", "per_day")).int64.lte = 1_000_000
+
+
+def _word_is_taken_no_more(files: FileDescriptorSet) -> None:
+    getattr(_rules(_field(files, "JsonWebKey", "kty")).string, "in").remove("RSA")
+
+
+def _value_is_taken_no_more(files: FileDescriptorSet) -> None:
+    _rules(_field(files, "Client", "auth_method")).enum.not_in.append(2)
+
+
 BREAKS: dict[Change, str] = {
     _field_goes: "was deleted",
     _field_has_another_name: '"figure"',
@@ -84,6 +112,11 @@ BREAKS: dict[Change, str] = {
     _event_is_told_to_nobody_else: "CaseCreated: audience",
     _reason_means_something_else: "code",
     _field_becomes_required: "CreateCaseRequest.case_id: has become REQUIRED",
+    _list_takes_less: "MandateScope.item_codes: repeated.max_items takes less",
+    _text_must_be_longer: "Client.display_name: string.min_len takes less",
+    _number_is_bounded: "ClientQuota.per_day: int64.lte takes less",
+    _word_is_taken_no_more: "JsonWebKey.kty: string.in takes less",
+    _value_is_taken_no_more: "Client.auth_method: enum.not_in takes less",
 }
 
 
@@ -113,14 +146,6 @@ def _value_comes(files: FileDescriptorSet) -> None:
     enum.value.add(name="CASE_STATE_ARCHIVED", number=90)
 
 
-def _rules(field: FieldDescriptorProto) -> validate_pb2.FieldRules:
-    return field.options.Extensions[validate_pb2.field]
-
-
-def _field(files: FileDescriptorSet, message: str, name: str) -> FieldDescriptorProto:
-    return next(each for each in _message(files, _IDENTITY, message).field if each.name == name)
-
-
 def _list_takes_more(files: FileDescriptorSet) -> None:
     _rules(_field(files, "Person", "documents")).repeated.max_items = 20
 
@@ -137,6 +162,13 @@ def _field_is_required_no_more(files: FileDescriptorSet) -> None:
     _rules(duties).repeated.ClearField("min_items")
 
 
+def _more_is_taken(files: FileDescriptorSet) -> None:
+    getattr(_rules(_field(files, "JsonWebKey", "kty")).string, "in").append("OKP")
+    _rules(_field(files, "Client", "display_name")).string.max_len = 200
+    _rules(_field(files, "ClientQuota", "per_second")).int32.ClearField("lte")
+    del _rules(_field(files, "Client", "auth_method")).enum.not_in[:]
+
+
 def _choice_has_another_member(files: FileDescriptorSet) -> None:
     point = _message(files, _IDENTITY, "ContactPoint")
     email = FieldDescriptorProto(name="email", json_name="email", number=3, oneof_index=0)
@@ -148,6 +180,7 @@ _WIDENED: tuple[Change, ...] = (
     _list_takes_more,
     _name_may_be_of_another_region,
     _field_is_required_no_more,
+    _more_is_taken,
     _choice_has_another_member,
 )
 
