@@ -49,6 +49,11 @@ def date_message(day: date | None) -> common_pb2.Date | None:
     return common_pb2.Date(year=day.year, month=day.month, day=day.day) if day else None
 
 
+def working_days(amount: int) -> common_pb2.TimeLimit:
+    """Returns a limit of so many working days."""
+    return common_pb2.TimeLimit(amount=amount, unit=common_pb2.TIME_UNIT_WORKING_DAY)
+
+
 def date_of(message: common_pb2.Date, field: str) -> date:
     """Returns the day that a message names; raises FIELD_INVALID for one that the calendar does not have."""
     try:

@@ -41,7 +41,7 @@ def _festival(request: Any) -> None:
 
 
 def _decided_on_the_spot(request: Any) -> None:
-    request.service_item.content.promised_limit_days = 0
+    request.service_item.content.promised_limit.amount = 0
 
 
 def _coded(request: Any) -> None:

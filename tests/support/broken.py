@@ -14,6 +14,7 @@ from libs.rpc.contract import Method
 from libs.rpc.unknown_fields import in_brackets
 from tests.support import contracts
 from tests.support.requests import item_of, minimal, put, scalar
+from tongban.common.v1 import common_pb2
 
 _NO_TEXT_OF_OURS = ("\x01", "\x01" * 40, "")
 _UNDEFINED = 98_765
@@ -60,21 +61,32 @@ def _ends_as_it_begins(message: Any) -> None:
 _TOGETHER: dict[str, Callable[[Any], None]] = {
     "acknowledge_case_transfer.complete": _without("case", "case_number", "reason"),
     "material_reference.digest": _without("digest"),
+    "item_result.license_type": _without("license_type"),
     "grant_terms.period": _ends_as_it_begins,
     "grant_terms.some_field": _without("fields", "compare_fields"),
 }
 
 
 def _below_zero(message: Any) -> None:
-    message.fee.fen = -1
+    message.amount.fen = -1
 
 
-def _of_no_region(message: Any) -> None:
-    message.results.add(license="licenses/00000000-0000-7000-8000-000000000000")
+def _of_too_much(name: str) -> Callable[[Any], None]:
+    def lengthen(message: Any) -> None:
+        limit = getattr(message, name)
+        limit.amount, limit.unit = 1000, common_pb2.TIME_UNIT_WORKING_DAY
+
+    return lengthen
 
 
 # Rules in CEL on one field, likewise. Their violations name the field.
-_ALONE: dict[str, Callable[[Any], None]] = {"fee.sign": _below_zero, "results.region": _of_no_region}
+_ALONE: dict[str, Callable[[Any], None]] = {
+    "item_fee.amount": _below_zero,
+    **{
+        f"{name}.amount": _of_too_much(name)
+        for name in ("statutory_limit", "promised_limit", "answer_limit", "extension")
+    },
+}
 
 
 @dataclass(frozen=True)

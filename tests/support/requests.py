@@ -38,6 +38,14 @@ def _material(message: Any) -> None:
     message.digest = "sm3:" + "f" * 64
 
 
+def _limit(message: Any) -> None:
+    message.amount = min(message.amount, 10)
+
+
+def _licence(message: Any) -> None:
+    message.license_type = f"licenseTypes/{UUID}"
+
+
 def _use(message: Any) -> None:
     message.purpose_code = "QUALIFICATION_CHECK"
     if message.item:
@@ -48,10 +56,12 @@ def _coded(message: Any) -> None:
     message.purpose_code = "QUALIFICATION_CHECK"
 
 
-# What rules over several fields, and the table of purposes (buf.validate.message) ask for.
+# What rules over several fields, and the table of purposes (buf.validate.message) ask for; of limits, what every field takes.
 _TOGETHER: dict[str, Callable[[Any], None]] = {
     "tongban.cases.v1.TransferAcknowledgement": _acknowledge,
     "tongban.cases.v1.MaterialReference": _material,
+    "tongban.cases.v1.ItemResult": _licence,
+    "tongban.common.v1.TimeLimit": _limit,
     "tongban.sharing.v1.GrantTerms": _granted,
     "tongban.common.v1.UseContext": _use,
     "tongban.identity.v1.Consent": _coded,

@@ -19,6 +19,7 @@ from libs.civil import notices
 from libs.civil.calendar import Calendar
 from libs.documents.store import digest_of
 from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import working_days
 from libs.rpc.token_types import ACCESS_TOKEN
 from libs.values.messages import value_messages
 from tongban.cases.v1 import (
@@ -332,7 +333,7 @@ class ApplicationSteps:
         await self._case_step(
             case_service_pb2.RequestCorrectionRequest(
                 name=self._local_case,
-                answer_days=10,
+                answer_limit=working_days(10),
                 request_id=request_id(),
                 points=[cases.CorrectionPoint(material_code="M3", explanation="平面图缺少面积标注,请补充后重新提交")],
             ),

@@ -12,7 +12,7 @@ from deploy.local.demo.gateway import Gateway, Machine, request_id
 from libs.civil import notices
 from libs.civil.festivals import Festival
 from libs.ids.synthetic import SyntheticPopulation
-from libs.rpc.messages import date_message
+from libs.rpc.messages import date_message, working_days
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tongban.cases.v1 import calendar_service_pb2, item_service_pb2
 from tongban.cases.v1 import resources_pb2 as case_resources
@@ -273,6 +273,13 @@ async def publish_service_item(office: Office, item: DemoItem, receiving_region:
     office.items[item.number] = made.name
 
 
+def _results(office: Office, item: DemoItem) -> list[item_service_pb2.ItemResult]:
+    if item.licence is None:
+        return []
+    licence_type = office.licence_types[item.licence.serial]
+    return [item_service_pb2.ItemResult(kind=item_service_pb2.ITEM_RESULT_KIND_LICENSE, license_type=licence_type)]
+
+
 def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemContent:
     code = task_code(office.uscc, item)
     promised = 10 if item is CONVENIENCE_STORE else 2
@@ -290,8 +297,8 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
             party_pb2.PARTY_KIND_SOCIAL_ORGANIZATION,
         ],
         handling_kind=item_service_pb2.HANDLING_KIND_PROMISED,
-        statutory_limit_days=20,
-        promised_limit_days=promised,
+        statutory_limit=working_days(20),
+        promised_limit=working_days(promised),
         channels=[
             case_resources.CHANNEL_WINDOW,
             case_resources.CHANNEL_WEB,
@@ -301,7 +308,7 @@ def _item_content(office: Office, item: DemoItem) -> item_service_pb2.ItemConten
         ],
         on_site_visits=1,
         legal_basis="《中华人民共和国行政许可法》第四十二条",
-        license_type=office.licence_types[item.licence.serial] if item.licence else "",
+        results=_results(office, item),
         form_fields=[
             _form_field("address", "经营场所", "KZ_JYCS", _text(100), required=True),
             _form_field("scope", "经营范围", "KZ_JYFW", _text(200)),

@@ -44,8 +44,9 @@ def _words(violation: Any, descriptor: Any) -> str:
     if field is None or field.enum_type is None:
         return said
     rules = field.GetOptions().Extensions[validate_pb2.field]
-    refused = (rules.repeated.items if field.is_repeated else rules).enum.not_in
-    return "must be one of " + ", ".join(value.name for value in field.enum_type.values if value.number not in refused)
+    enum = (rules.repeated.items if field.is_repeated else rules).enum
+    taken = set(getattr(enum, "in")) or {value.number for value in field.enum_type.values} - set(enum.not_in)
+    return "must be one of " + ", ".join(value.name for value in field.enum_type.values if value.number in taken)
 
 
 def _field_of(violation: Any, descriptor: Any) -> FieldDescriptor | None:

@@ -4,7 +4,7 @@ from libs.civil.calendar import local_day
 from libs.db.command import Command, command_of
 from libs.db.uow import AskFirst, Transaction
 from libs.rpc.call import Call
-from libs.rpc.messages import date_message, date_of, timestamp
+from libs.rpc.messages import date_message, date_of, timestamp, working_days
 from services.cases.acceptance.accepting import accepted, is_overdue
 from services.cases.core import deadlines
 from services.cases.core.cases import CaseRecord
@@ -124,7 +124,7 @@ class AcceptanceApi:
 def _correction(request: rpc.RequestCorrectionRequest, asked_by: str, tx: Transaction) -> pb.Correction:
     return pb.Correction(
         points=request.points,
-        answer_days=request.answer_days or deadlines.ANSWER_DAYS,
+        answer_limit=working_days(request.answer_limit.amount or deadlines.ANSWER_DAYS),
         request_time=timestamp(tx.now),
         requested_by=asked_by,
     )

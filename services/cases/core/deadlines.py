@@ -118,7 +118,7 @@ def last_days(
 def correction_due(correction: pb.Correction, calendar: Calendar) -> date:
     """Returns the day until which the applicant should answer a correction."""
     asked = local_day(correction.request_time.ToDatetime(tzinfo=CHINA_TIME))
-    return calendar.add(asked, correction.answer_days or ANSWER_DAYS)
+    return calendar.add(asked, correction.answer_limit.amount or ANSWER_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,12 @@ class ItemVersion:
     @property
     def limits(self) -> HandlingLimits:
         """Its limits, in working days."""
-        return HandlingLimits(self.content.statutory_limit_days, self.content.promised_limit_days)
+        return limits_of(self.content)
+
+    @property
+    def license_type(self) -> str:
+        """The licence type of what an approval yields; empty where that is no licence."""
+        return license_type_of(self.content)
 
     @property
     def codes(self) -> tuple[str, str]:
@@ -116,6 +121,17 @@ class ItemVersion:
             cross_region=content.HasField("cross_region"),
             open_regions=frozenset(content.cross_region.regions),
         )
+
+
+def limits_of(content: pb.ItemContent) -> HandlingLimits:
+    """Returns an item's limits; the contract takes working days alone."""
+    return HandlingLimits(content.statutory_limit.amount, content.promised_limit.amount)
+
+
+def license_type_of(content: pb.ItemContent) -> str:
+    """Returns the licence type that an approval yields, of the one result that the contract takes; empty where there is none."""
+    licenses = (each.license_type for each in content.results if each.kind == pb.ITEM_RESULT_KIND_LICENSE)
+    return next(licenses, "")
 
 
 def form_of(content: pb.ItemContent) -> tuple[ValueField, ...]:

@@ -57,10 +57,10 @@ class LicenseChecks:
             AskFirst: to be settled; what the licence service refuses is raised from there: FIELD_INVALID with the fields of
                 the case, LICENSE_TYPE_NOT_PUBLISHED, RESOURCE_NOT_FOUND, or DEPENDENCY_UNAVAILABLE.
         """
-        if not item.content.license_type:
+        if not item.license_type:
             return
         request = license_service_pb2.CheckLicenseRequest(
-            license_type=item.content.license_type,
+            license_type=item.license_type,
             holders=[party_of(record.content.applicant)],
             face_fields=license_fields(item, record.content),
         )

@@ -78,7 +78,7 @@ def _facts(record: CaseRecord, item: ItemVersion, calendar: Calendar, clock: Clo
 
 def yields(record: CaseRecord, item: ItemVersion) -> bool:
     """True where the decision of a case has a licence issued."""
-    return bool(record.outcome) and yields_license(DecisionOutcome(record.outcome), item.content.license_type)
+    return bool(record.outcome) and yields_license(DecisionOutcome(record.outcome), item.license_type)
 
 
 def not_arrived(record: CaseRecord) -> tuple[str, ...]:

@@ -31,14 +31,14 @@ def decided_event(record: CaseRecord, item: ItemVersion) -> events.CaseDecided:
         outcome=decided.outcome,
         decided_by=decided.decided_by,
         decide_time=decided.decide_time,
-        license_types=[item.content.license_type] if yields(record, item) else [],
+        license_types=[item.license_type] if yields(record, item) else [],
     )
 
 
 def license_order(record: CaseRecord, item: ItemVersion) -> events.CaseLicenseOrdered:
     """Returns what the license service needs to issue on a decision that yields a licence; it alone is told."""
     return events.CaseLicenseOrdered(
-        license_type=item.content.license_type,
+        license_type=item.license_type,
         holder=party_of(record.content.applicant),
         license_fields=license_fields(item, record.content),
         voided_license=record.content.decision.voided_license,

@@ -12,8 +12,7 @@ from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.patches import patch_of
 from services.cases.core.access import is_staff, not_owner
-from services.cases.core.clock import HandlingLimits
-from services.cases.core.items import ItemRow
+from services.cases.core.items import ItemRow, limits_of
 from services.cases.core.materials import MaterialRule, check_rules
 from services.cases.core.offers import ItemState
 from services.cases.core.parts import Parts
@@ -113,8 +112,7 @@ class ItemApi:
 
 
 def _check(content: pb.ItemContent) -> None:
-    limits = HandlingLimits(content.statutory_limit_days, content.promised_limit_days)
-    check_limits(limits, HandlingKind(HANDLING_KINDS.name(content.handling_kind)))
+    check_limits(limits_of(content), HandlingKind(HANDLING_KINDS.name(content.handling_kind)))
     check_rules([MaterialRule(rule.code, rule.required, rule.tolerable) for rule in content.materials])
     check_form_fields(content)
 

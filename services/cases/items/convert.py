@@ -52,7 +52,7 @@ def written(content: pb.ItemContent) -> dict[str, Any]:
         "cross_region": content.HasField("cross_region"),
         "open_regions": tuple(content.cross_region.regions),
         "content": content.SerializeToString(),
-        "statutory_limit_days": content.statutory_limit_days,
+        "statutory_limit_days": content.statutory_limit.amount,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from libs.errors import FailedPrecondition, TongbanError, Violation, reasons
 from libs.values.checks import fits
 from libs.values.messages import type_of
+from services.cases.core.items import license_type_of
 from services.cases.integrations import is_passing
 from services.cases.integrations.licenses import LicenseService
 from tongban.cases.v1 import item_service_pb2
@@ -27,11 +28,12 @@ class PublishingCheck:
             InvalidArgument: FIELD_INVALID, with each field of the form that does not fit.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
-        if not content.license_type:
+        license_type = license_type_of(content)
+        if not license_type:
             return
-        kind = await self._type(content.license_type)
+        kind = await self._type(license_type)
         if kind.state != license_pb.LICENSE_TYPE_STATE_PUBLISHED:
-            raise _not_published(content.license_type, license_pb.LicenseTypeState.Name(kind.state))
+            raise _not_published(license_type, license_pb.LicenseTypeState.Name(kind.state))
         broken = (*_form_violations(content, kind), *_holder_violations(content, kind))
         if broken:
             raise reasons.field_invalid("the item does not fit its licence type", violations=broken)

@@ -72,12 +72,12 @@ class ReviewApi:
         async def work(tx: Transaction) -> pb.Case:
             record, item = await self._workflow.taken_up(tx, request, actor)
             before = move(record, record.facts(), CaseAction.EXTEND, actor.human)
-            extension = Extension(request.days, request.reason, actor.subject)
+            extension = Extension(request.extension.amount, request.reason, actor.subject)
             calendar = await self._parts.calendars.current()
             await self._parts.deadlines.extend(tx, record, item, calendar, extension)
             promised, statutory = last_days(record, item, calendar, tx.now)
             change = changed_by(actor, CaseAction.EXTEND, request.reason, end_tasks="")
-            event = events.CaseExtended(days=request.days, promised_date=promised, statutory_date=statutory)
+            event = events.CaseExtended(extension=request.extension, promised_date=promised, statutory_date=statutory)
             return await self._workflow.finish(tx, record, item, before, change, event)
 
         return await self._parts.uow.run(command_of(request, call=call), work)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from libs.civil.calendar import Calendar, local_day
-from libs.rpc.messages import date_message, timestamp
+from libs.rpc.messages import date_message, timestamp, working_days
 from services.cases.core.cases import CaseRecord
 from services.cases.core.clock import CaseClock
 from services.cases.core.deadlines import ACCEPTANCE, HANDLING, clock_from, facts_of_clock, phase_of
@@ -38,10 +38,10 @@ def _fill(message: pb.Clock, clock: CaseClock, calendar: Calendar, day: date) ->
         pb.Clock(
             running=not clock.ledger.is_open,
             start_date=date_message(clock.start),
-            statutory_limit_days=clock.limits.statutory_days,
-            promised_limit_days=clock.limits.promised_days,
+            statutory_limit=working_days(clock.limits.statutory_days),
+            promised_limit=working_days(clock.limits.promised_days),
             suspended_days=reading.suspended_days,
-            extension_days=clock.extension.days if clock.extension else 0,
+            extension=working_days(clock.extension.days) if clock.extension else None,
             statutory_date=date_message(reading.statutory_deadline),
             promised_date=date_message(reading.promised_deadline),
             remaining_days=reading.remaining_days,

@@ -19,6 +19,7 @@ from libs.db.schema import outbox
 from libs.events.cloud_event import Event
 from libs.ids.synthetic import SyntheticPopulation
 from libs.process import Process
+from libs.rpc.messages import working_days
 from services.cases.core.cases import cases
 from tests.support import sql
 from tests.support.fakes_cases import Neighbours, neighbours
@@ -138,7 +139,8 @@ class Town:
     async def call(self, method: Any, request: Message, answer: type[Answer], token: str) -> Answer:
         return await invoke(method, request, answer, to="cases", token=token)
 
-    async def item(self, publish: bool = True, **content: Any) -> item_service_pb2.ServiceItem:
+    async def item(self, publish: bool = True, license_type: str = "", **content: Any) -> item_service_pb2.ServiceItem:
+        """Writes and publishes an item; with ``license_type`` it yields such a licence."""
         wanted = item_service_pb2.ItemContent(
             display_name="测试事项",
             basic_code="123456789012",
@@ -148,13 +150,15 @@ class Town:
             exercise_level=item_service_pb2.EXERCISE_LEVEL_COUNTY,
             department=DEPARTMENT,
             handling_kind=item_service_pb2.HANDLING_KIND_PROMISED,
-            statutory_limit_days=20,
-            promised_limit_days=5,
+            statutory_limit=working_days(20),
+            promised_limit=working_days(5),
             legal_basis="《行政许可法》",
             applicant_kinds=[party_pb2.PARTY_KIND_PERSON, party_pb2.PARTY_KIND_ENTERPRISE],
             channels=[pb.CHANNEL_WINDOW, pb.CHANNEL_WEB, pb.CHANNEL_API],
             delivery_methods=[pb.DELIVERY_METHOD_WINDOW, pb.DELIVERY_METHOD_POST, pb.DELIVERY_METHOD_DOWNLOAD],
         )
+        if license_type:
+            wanted.results.add(kind=item_service_pb2.ITEM_RESULT_KIND_LICENSE, license_type=license_type)
         wanted.MergeFrom(item_service_pb2.ItemContent(**content))
         drafted = item_service_pb2.ServiceItem(content=wanted)
         request = item_service_pb2.CreateServiceItemRequest(service_item=drafted, request_id=request_id())

@@ -10,7 +10,7 @@ from libs.civil.calendar import DayKind, DayRow, provisional_rows
 from libs.civil.festivals import Festival
 from libs.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from libs.observability import metrics
-from libs.rpc.messages import date_message
+from libs.rpc.messages import date_message, working_days
 from services.cases.calendars.api import CalendarApi
 from tests.service.cases.conftest import Town, day, request_id
 from tongban.cases.v1 import calendar_service_pb2 as calendars
@@ -191,7 +191,7 @@ async def test_a_longer_limit_reaches_a_missing_year_earlier(town: Town) -> None
     watch = town.part("CalendarWatch")
     await watch.look()
     assert metrics.WARNING.labels("calendar")._value.get() == 0
-    await town.item(statutory_limit_days=90, promised_limit_days=90)
+    await town.item(statutory_limit=working_days(90), promised_limit=working_days(90))
     await watch.look()
     assert metrics.CALENDAR_UNSETTLED.labels("MISSING")._value.get() == 2027
 

@@ -11,6 +11,7 @@ from libs.audit.records import parse_canonical
 from libs.db.schema import audit_records
 from libs.errors import FailedPrecondition, NotFound
 from libs.observability.metrics import SET_ASIDE
+from libs.rpc.messages import working_days
 from tests.service.cases.conftest import MONDAY, Town, day
 from tests.service.cases.test_calendar import imported
 from tests.service.cases.test_life import LEASE, paper
@@ -28,7 +29,7 @@ async def listed(town: Town, case: pb.Case) -> tasks.CaseTask:
 
 async def test_acceptance_by_silence_counts_from_the_corrected_submission(town: Town) -> None:
     """Asked on the day of submission, answered seventeen working days later, then five days of silence."""
-    case = await town.create(await town.item(materials=[LEASE], promised_limit_days=10))
+    case = await town.create(await town.item(materials=[LEASE], promised_limit=working_days(10)))
     await town.step("Submit", case, town.clerk, materials=[paper("M2")])
     await town.step("RequestCorrection", case, points=POINTS)
     town.at(date(2024, 3, 27))
@@ -62,7 +63,7 @@ async def test_what_is_overdue_stays_overdue(town: Town) -> None:
     town.at(date(2024, 3, 12))
     assert (await town.get(case.name)).light == pb.LIGHT_RED
     with pytest.raises(FailedPrecondition) as late:
-        await town.step("Extend", case, days=10, reason="情况复杂")
+        await town.step("Extend", case, extension=working_days(10), reason="情况复杂")
     assert (late.value.reason, late.value.metadata) == ("CASE_EXTENSION_NOT_ALLOWED", {"rule": "expired"})
     await town.step("Suspend", case, procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证")
     town.at(date(2024, 3, 22))
@@ -114,7 +115,7 @@ async def test_a_revised_calendar_moves_every_deadline_alike(town: Town) -> None
     assert {day(case.promised_date), day(clock.promised_date), day(task.due_date)} == {date(2027, 1, 8)}
     assert case.light == clock.light == task.light == pb.LIGHT_GREEN
     correction = (await town.get(waiting.name)).corrections[0]
-    assert (correction.answer_days, day(correction.due_date)) == (15, date(2027, 1, 22))
+    assert (correction.answer_limit, day(correction.due_date)) == (working_days(15), date(2027, 1, 22))
     async with town.service.process.database.read() as connection:
         before = (await sql.execute(connection, "SELECT due_date FROM cases ORDER BY create_time")).scalars()
     assert before[0] == date(2027, 1, 5)

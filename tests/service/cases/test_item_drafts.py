@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.empty_pb2 import Empty
 
+from libs.rpc.messages import working_days
 from tests.service.cases.conftest import DEPARTMENT, OTHER_DEPARTMENT, TASK_CODE, Town, request_id
 from tests.support import drafts
 from tests.support.drafts import Drafts
@@ -27,8 +28,8 @@ def _create() -> pb.CreateServiceItemRequest:
         exercise_level=pb.EXERCISE_LEVEL_COUNTY,
         department=DEPARTMENT,
         handling_kind=pb.HANDLING_KIND_PROMISED,
-        statutory_limit_days=20,
-        promised_limit_days=5,
+        statutory_limit=working_days(20),
+        promised_limit=working_days(5),
         legal_basis="《行政许可法》",
         applicant_kinds=[party_pb2.PARTY_KIND_PERSON],
         channels=[resources.CHANNEL_WEB],
@@ -78,7 +79,7 @@ async def test_a_draft_is_held_to_the_rules_that_no_contract_states(items: Draft
     material = pb.MaterialRule(code="M1", display_name="材料")
     field = pb.FormField(key="k", display_name="栏")
     for path, value, reason in (
-        ("content.promised_limit_days", 21, "ITEM_LIMIT_INVALID"),
+        ("content.promised_limit", working_days(21), "ITEM_LIMIT_INVALID"),
         ("content.materials", [material, material], "CASE_MATERIAL_UNKNOWN"),
         ("content.form_fields", [field, field], "FIELD_INVALID"),
     ):

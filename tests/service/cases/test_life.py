@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from libs.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.rpc.messages import working_days
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -206,14 +207,14 @@ async def test_suspension_and_extension_move_both_deadlines(town: Town) -> None:
     assert (await town.get(case.name)).light == pb.LIGHT_GREEN
     resumed = await town.step("Resume", case)
     assert day(resumed.promised_date) == date(2024, 3, 14)
-    extended = await town.step("Extend", case, days=10, reason="情况复杂")
+    extended = await town.step("Extend", case, extension=working_days(10), reason="情况复杂")
     assert day(extended.promised_date) == date(2024, 3, 28)
     with pytest.raises(FailedPrecondition) as error:
-        await town.step("Extend", case, days=1, reason="再延")
+        await town.step("Extend", case, extension=working_days(1), reason="再延")
     assert error.value.metadata == {"rule": "once"}
     town.at(date(2024, 3, 29))
     clock = await town.clock_of(case)
-    assert (clock.light, clock.remaining_days, clock.extension_days) == (pb.LIGHT_RED, -1, 10)
+    assert (clock.light, clock.remaining_days, clock.extension) == (pb.LIGHT_RED, -1, working_days(10))
     await town.step("Decide", case, outcome=pb.OUTCOME_REJECTED, reason="不符合条件")
     town.at(date(2024, 5, 6))
     ended = await town.clock_of(case)

@@ -7,6 +7,7 @@ import pytest
 
 from libs.civil import notices
 from libs.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from libs.rpc.messages import working_days
 from tests.service.cases.conftest import DEPARTMENT, LICENSE_TYPE, PERSON, TASK_CODE, Town, request_id
 from tests.support.values import text_type
 from tongban.cases.v1 import calendar_service_pb2 as calendars
@@ -239,8 +240,8 @@ async def test_items_have_versions_and_one_in_force(town: Town) -> None:
 async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
     rule = items.MaterialRule(code="M1", display_name="材料")
     for more, reason in (
-        ({"promised_limit_days": 30}, "ITEM_LIMIT_INVALID"),
-        ({"fee": common_pb2.Money(fen=-1)}, "FIELD_INVALID"),
+        ({"promised_limit": working_days(30)}, "ITEM_LIMIT_INVALID"),
+        ({"fees": [items.ItemFee(display_name="工本费", amount=common_pb2.Money(fen=-1))]}, "FIELD_INVALID"),
         ({"materials": [rule, rule]}, "CASE_MATERIAL_UNKNOWN"),
         ({"form_fields": [items.FormField(key="a", display_name="甲", type=text_type())] * 2}, "FIELD_INVALID"),
     ):
@@ -251,6 +252,36 @@ async def test_items_that_contradict_themselves_are_refused(town: Town) -> None:
     request = items.PublishServiceItemRequest(name=made.name, etag=made.etag, request_id=request_id())
     with pytest.raises(PermissionDenied):
         await town.call(town.items.PublishServiceItem, request, items.ServiceItem, town.stranger_clerk)
+
+
+async def test_an_item_says_all_its_fees_and_takes_one_result_in_working_days(town: Town) -> None:
+    """What the contract has room for is said by rules: they are widened, no shape changes."""
+    fees = [
+        items.ItemFee(display_name=name, amount=common_pb2.Money(fen=fen))
+        for name, fen in (("工本费", 500), ("检测费", 0))
+    ]
+    made = await town.item(publish=False, fees=fees, task_code=TASK_CODE[:-1] + "6")
+    assert list(made.content.fees) == fees
+    license_kind = items.ITEM_RESULT_KIND_LICENSE
+    result = items.ItemResult(kind=license_kind, license_type=LICENSE_TYPE)
+    nameless = items.ItemFee(amount=common_pb2.Money(fen=1))
+    for more, field, rule in (
+        ({"results": [result, result]}, "results", "repeated.max_items"),
+        ({"results": [items.ItemResult(kind=license_kind)]}, "results[0]", "item_result.license_type"),
+        ({"results": [items.ItemResult(license_type=LICENSE_TYPE)]}, "results[0].kind", "enum.not_in"),
+        ({"fees": [nameless]}, "fees[0].display_name", "string.min_len"),
+    ):
+        with pytest.raises(InvalidArgument) as error:
+            await town.item(publish=False, **more)
+        assert [(each.field, each.rule) for each in error.value.violations] == [(f"service_item.content.{field}", rule)]
+    draft = items.ServiceItem(content=made.content)
+    draft.content.promised_limit.unit = common_pb2.TIME_UNIT_UNSPECIFIED
+    request = items.CreateServiceItemRequest(service_item=draft, request_id=request_id())
+    with pytest.raises(InvalidArgument) as error:
+        await town.call(town.items.CreateServiceItem, request, items.ServiceItem, town.system)
+    assert [(each.field, each.rule) for each in error.value.violations] == [
+        ("service_item.content.promised_limit.unit", "enum.in")
+    ]
 
 
 async def test_calendars_have_revisions(town: Town) -> None:

@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from libs.errors import PermissionDenied
 from libs.ids.uuid7 import uuid7
+from libs.rpc.messages import working_days
 from tests.service.cases.conftest import (
     AGENT,
     CLERK,
@@ -171,7 +172,7 @@ DRIVES: dict[str, Drive] = {
     "StartReview": _step("StartReview"),
     "ResumeCase": _step("Resume", result="完成"),
     "SuspendCase": _step("Suspend", procedure=pb.SPECIAL_PROCEDURE_HEARING, reason="听证"),
-    "ExtendCase": _step("Extend", days=5, reason="复杂"),
+    "ExtendCase": _step("Extend", extension=working_days(5), reason="复杂"),
     "CloseCase": _step("Close"),
     "RedecideCase": _step("Redecide", outcome=pb.OUTCOME_REJECTED, reason="不能打印"),
     "DecideCase": _step("Decide", outcome=pb.OUTCOME_APPROVED),
