@@ -20,7 +20,7 @@ from tongban.options.v1.options_pb2 import ACTOR_KIND_STAFF
 
 HUMAN = "persons/00000000-0000-7000-8000-0000000000a1"
 SEPARATED = {"CASE_DUTIES_NOT_SEPARATED", "SEAL_DUTIES_NOT_SEPARATED", "REVIEW_NOT_SEPARATED"}
-BY_REQUEST = {"SealService.MakeSeal": "compares the caller with the users that the request itself names"}
+BY_REQUEST = {"SealService.CreateSeal": "compares the caller with the users that the request itself names"}
 """What refuses with such a reason and looks at no earlier call."""
 
 

@@ -87,7 +87,7 @@ def test_the_first_administrator_can_set_a_region_up() -> None:
         "ItemService.CreateServiceItem",
         "ItemService.PublishServiceItem",
         "CalendarService.ImportCalendar",
-        "SealService.MakeSeal",
+        "SealService.CreateSeal",
         "CatalogService.CreateDataResource",
         "MountService.CreateDataMount",
     }

@@ -86,7 +86,7 @@ def _holds(duty: Duty, permission: str) -> bool:
 def test_duties_that_make_others_able_are_those_that_take_two_to_give() -> None:
     """Found from the contract: who may call what takes two, make seals, or read what everybody did."""
     wanted = {method.access.permission for method in takes_two()}
-    wanted |= {method.access.permission for method in contracts.methods() if _short(method) == "SealService.MakeSeal"}
+    wanted |= {method.access.permission for method in contracts.methods() if _short(method) == "SealService.CreateSeal"}
     wanted |= {
         method.access.permission for method in contracts.methods() if _short(method) == "AuditService.ListAuditRecords"
     }

@@ -31,6 +31,7 @@ from tongban.seal.v1 import (
 DISTID = "distid:1234567812345678"
 """The identifier that GM/T 0009 gives everybody; openssl has to be told."""
 SEAL_X_MM, SEAL_Y_MM = 150, 240
+_CENTER = sealing_service_pb2.PagePoint(page=1, center_x_mm=SEAL_X_MM, center_y_mm=SEAL_Y_MM)
 """Where the region's seal is put: its centre."""
 
 
@@ -69,7 +70,7 @@ class Town:
             seal=self.seal.name,
             content=document,
             media_type="application/ofd",
-            placements=[sealing_service_pb2.StampPlacement(page=1, center_x_mm=SEAL_X_MM, center_y_mm=SEAL_Y_MM)],
+            placements=[sealing_service_pb2.StampPlacement(point=_CENTER)],
             use_context=common_pb2.UseContext(purpose_code="LICENSE_ISSUING", purpose="制发电子证照"),
         )
         token = await self.office.token_of("deciding")
@@ -131,18 +132,18 @@ async def town(running: tuple[Path, Cluster]) -> AsyncIterator[Town]:
 
 async def _seal_of(office: Office) -> resources_pb2.Seal:
     stub = seal_service_pb2_grpc.SealServiceStub(office.gateway.channel)
-    request = seal_service_pb2.MakeSealRequest(
-        request_id=request_id(),
+    seal = resources_pb2.Seal(
         display_name=f"{office.department_name}电子公章",
         kind=resources_pb2.SEAL_KIND_OFFICIAL,
         rank=resources_pb2.SEAL_RANK_COUNTY,
         owner=office.department,
         owner_uscc=office.uscc,
-        arc_text=office.department_name,
+        round=resources_pb2.RoundSeal(arc_text=office.department_name),
         users=[resources_pb2.SealUser(subject=office.staff["deciding"])],
     )
+    request = seal_service_pb2.CreateSealRequest(seal=seal, request_id=request_id())
     token = await office.token_of("custody")
-    return await office.gateway.call(stub.MakeSeal, request, resources_pb2.Seal, token)
+    return await office.gateway.call(stub.CreateSeal, request, resources_pb2.Seal, token)
 
 
 @pytest.fixture(scope="session")

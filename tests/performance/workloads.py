@@ -283,20 +283,19 @@ class Workloads:
         """Has its custodian make a seal that the deciding officer may use."""
         office = self._office
         stub = seal_service_pb2_grpc.SealServiceStub(office.gateway.channel)
-        request = seal_service_pb2.MakeSealRequest(
-            request_id=request_id(),
+        seal = seals.Seal(
             display_name=f"{office.department_name}业务专用章",
             kind=seals.SEAL_KIND_BUSINESS,
             rank=seals.SEAL_RANK_COUNTY,
             owner=office.department,
             owner_uscc=office.uscc,
-            arc_text=office.department_name,
-            bottom_text="业务专用章",
+            round=seals.RoundSeal(arc_text=office.department_name, bottom_text="业务专用章"),
             users=[seals.SealUser(subject=office.staff["deciding"])],
         )
-        request.start_time.FromDatetime(LONG_AGO)
-        request.end_time.FromDatetime(LONG_AHEAD)
-        return (await office.gateway.call(stub.MakeSeal, request, seals.Seal, await office.token_of("custody"))).name
+        seal.start_time.FromDatetime(LONG_AGO)
+        seal.end_time.FromDatetime(LONG_AHEAD)
+        request = seal_service_pb2.CreateSealRequest(seal=seal, request_id=request_id())
+        return (await office.gateway.call(stub.CreateSeal, request, seals.Seal, await office.token_of("custody"))).name
 
 
 def _cycled(requests: list[Any]) -> Callable[[int], Any]:

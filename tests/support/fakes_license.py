@@ -124,7 +124,7 @@ class Neighbours:
             seal_id=seal_id,
             owner=self.seal_owner,
             state=seals.SEAL_STATE_ACTIVE,
-            diameter_mm=42,
+            round=seals.RoundSeal(diameter_mm=42),
             users=[seals.SealUser(subject=user) for user in self.seal_users],
         )
         made.start_time.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))

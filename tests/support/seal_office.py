@@ -62,21 +62,21 @@ def fresh() -> str:
     return str(uuid.uuid4())
 
 
-def order(*users: resources.SealUser, **changes: Any) -> seals_pb.MakeSealRequest:
-    """A request for a county department's seal that the licence service may use."""
+def order(*users: resources.SealUser, **changes: Any) -> seals_pb.CreateSealRequest:
+    """A request for a county department's seal that the licence service may use; ``changes`` are the seal's, or its shape's."""
+    texts: dict[str, Any] = {"arc_text": OWNER_NAME, "bottom_text": "电子证照专用章"}
+    texts |= {key: changes.pop(key) for key in texts if key in changes}
     fields: dict[str, Any] = {
-        "request_id": fresh(),
         "display_name": "测试区行政审批局电子证照专用章",
         "kind": resources.SEAL_KIND_BUSINESS,
         "rank": resources.SEAL_RANK_COUNTY,
         "owner": OWNER,
         "owner_uscc": USCC,
-        "arc_text": OWNER_NAME,
-        "bottom_text": "电子证照专用章",
+        "round": resources.RoundSeal(**texts),
         "users": users or (LICENSE,),
         **changes,
     }
-    return seals_pb.MakeSealRequest(**fields)
+    return seals_pb.CreateSealRequest(seal=resources.Seal(**fields), request_id=fresh())
 
 
 @dataclass
@@ -111,9 +111,9 @@ class SealOffice:
         """Calls with a token: the officer's, or the one given."""
         return await invoke(method, request, answer, to="seal", token=self.token() if token is None else token)
 
-    async def make(self, request: seals_pb.MakeSealRequest | None = None) -> resources.Seal:
+    async def make(self, request: seals_pb.CreateSealRequest | None = None) -> resources.Seal:
         """Makes a seal."""
-        made: resources.Seal = await self.ask(self.seals.MakeSeal, request or order(), resources.Seal)
+        made: resources.Seal = await self.ask(self.seals.CreateSeal, request or order(), resources.Seal)
         return made
 
     async def revoke(self, seal: resources.Seal) -> resources.Seal:
@@ -182,6 +182,11 @@ class SealOffice:
         return bytes(answer.data)
 
 
+def at(page: int, x: float, y: float) -> sealings_pb.StampPlacement:
+    """A place on a page, in millimetres."""
+    return sealings_pb.StampPlacement(point=sealings_pb.PagePoint(page=page, center_x_mm=x, center_y_mm=y))
+
+
 def document_request(seal: resources.Seal, content: bytes | None, **changes: Any) -> sealings_pb.SealDocumentRequest:
     """Asks for one seal on the first page."""
     fields: dict[str, Any] = {
@@ -189,7 +194,7 @@ def document_request(seal: resources.Seal, content: bytes | None, **changes: Any
         "seal": seal.name,
         "content": content,
         "media_type": "application/ofd",
-        "placements": [sealings_pb.StampPlacement(page=1, center_x_mm=150, center_y_mm=240)],
+        "placements": [at(1, 150, 240)],
         "use_context": USE,
         **changes,
     }

@@ -208,18 +208,18 @@ def _festival(festival: Festival) -> calendar_service_pb2.Festival:
 async def make_seal(office: Office) -> None:
     """Makes the bureau's official seal, which the licence service may use."""
     gateway = office.gateway
-    request = seal_service_pb2.MakeSealRequest(
-        request_id=request_id(),
+    seal = seal_resources.Seal(
         display_name=f"{office.department_name}电子公章",
         kind=seal_resources.SEAL_KIND_OFFICIAL,
         rank=seal_resources.SEAL_RANK_COUNTY,
         owner=office.department,
         owner_uscc=office.uscc,
-        arc_text=office.department_name,
+        round=seal_resources.RoundSeal(arc_text=office.department_name),
         users=[seal_resources.SealUser(subject="services/license")],
     )
-    request.start_time.FromDatetime(LONG_AGO)
-    request.end_time.FromDatetime(LONG_AHEAD)
+    seal.start_time.FromDatetime(LONG_AGO)
+    seal.end_time.FromDatetime(LONG_AHEAD)
+    request = seal_service_pb2.CreateSealRequest(seal=seal, request_id=request_id())
     token = await office.token_of("custody")
     office.seal = (await gateway.using(token).call(request, seal_resources.Seal)).name
 

@@ -105,7 +105,7 @@ class SealService:
             content=document,
             media_type="application/ofd",
             use_context=use,
-            placements=[sealing_pb.StampPlacement(page=1, center_x_mm=x, center_y_mm=y)],
+            placements=[sealing_pb.StampPlacement(point=sealing_pb.PagePoint(page=1, center_x_mm=x, center_y_mm=y))],
         )
         stub = SealingServiceStub(self._channel())
         try:
@@ -168,4 +168,4 @@ def _in_force(seal: seals.Seal, now: datetime) -> bool:
 
 
 def _to_use(seal: seals.Seal) -> SealToUse:
-    return SealToUse(seal.name, seal.seal_id, seal.diameter_mm)
+    return SealToUse(seal.name, seal.seal_id, seal.round.diameter_mm)

@@ -209,6 +209,6 @@ def seal_code(region_code: str, sequence: int) -> str:
 def ensure_period(valid_from: datetime, valid_until: datetime, max_days: int = 3653) -> None:
     """Raises FIELD_INVALID unless the period runs forward and is at most ``max_days`` long."""
     if valid_until <= valid_from:
-        raise invalid_field("end_time", "after_start_time", "must be after start_time")
+        raise invalid_field("seal.end_time", "after_start_time", "must be after start_time")
     if (valid_until - valid_from).days > max_days:
-        raise invalid_field("end_time", "at_most_ten_years", f"must be at most {max_days} days later")
+        raise invalid_field("seal.end_time", "at_most_ten_years", f"must be at most {max_days} days later")

@@ -37,7 +37,9 @@ class IdentityService:
         stub = AccountServiceStub(self._channel())
         answer = await invoke(stub.CheckIdentities, request, accounts.CheckIdentitiesResponse, to="identity", token="")
         if not all(answer.matches):
-            raise invalid_field("owner", "identity.account", "must have the name on the arc and the code of the seal")
+            raise invalid_field(
+                "seal.owner", "identity.account", "must have the name on the arc and the code of the seal"
+            )
 
     async def humans(self, subjects: Iterable[str]) -> list[str]:
         """Returns the human being that each user of a seal is; an empty string for machines and departments.
@@ -58,5 +60,7 @@ class IdentityService:
                 wanted = staff.GetDepartmentRequest(name=subject)
                 await invoke(stub.GetDepartment, wanted, identity.Department, to="identity", token="")
         except NotFound as error:
-            raise invalid_field(f"users[{place}].subject", "identity.known", "must be known to identity") from error
+            raise invalid_field(
+                f"seal.users[{place}].subject", "identity.known", "must be known to identity"
+            ) from error
         return ""

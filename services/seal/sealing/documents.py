@@ -80,7 +80,7 @@ async def made_again(
 
 
 def _plan(request: pb.SealDocumentRequest, seal: OpenedSeal, at: datetime) -> tuple[SealingPlan, PreparedSeal]:
-    places = [Placement(place.page, place.center_x_mm, place.center_y_mm) for place in request.placements]
+    places = [Placement(at.page, at.center_x_mm, at.center_y_mm) for at in (each.point for each in request.placements)]
     prepared = prepare(request.content, seal.structure, seal.certificate, places, at)
     item = SealingItem(prepared.tbs, sm3(prepared.tbs), prepared.data_hash, prepared.property_info)
     return SealingPlan(seal, SealingKind.DOCUMENT, at, [item], sm3(request.content)), prepared

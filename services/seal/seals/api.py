@@ -36,29 +36,29 @@ class SealApi:
         self._parts = parts
         self._store = SealStore(parts.database)
 
-    async def make_seal(self, request: pb.MakeSealRequest, call: Call) -> resources.Seal:
+    async def create_seal(self, request: pb.CreateSealRequest, call: Call) -> resources.Seal:
         """Makes a seal and puts it into force."""
-        actor, command = call.actor, command_of(request, call=call)
-        actor.require_impartial(request.owner)
+        actor, command, wanted = call.actor, command_of(request, call=call), request.seal
+        actor.require_impartial(wanted.owner)
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, resources.Seal):
             return stored
         keeper = User(actor.subject, actor.human)
-        made = await self._made(request, keeper)
+        made = await self._made(wanted, keeper)
 
         async def work(tx: Transaction) -> resources.Seal:
-            seal = await _add(tx, request, made, keeper)
+            seal = await _add(tx, wanted, made, keeper)
             _tell_made(tx, seal)
             return seal_message(seal, tx.now, seal.structure)
 
         return await self._parts.uow.run(command, work)
 
-    async def _made(self, request: pb.MakeSealRequest, keeper: User) -> MadeSeal:
+    async def _made(self, wanted: resources.Seal, keeper: User) -> MadeSeal:
         parts = self._parts
-        owner_uscc = check_texts(request)
-        order = order_of(request, owner_uscc, await self._code(request.seal_code), parts.clock.now())
-        await parts.identity.check_owner(request.owner, request.arc_text, owner_uscc)
-        subjects = [user.subject for user in request.users]
+        owner_uscc = check_texts(wanted)
+        order = order_of(wanted, owner_uscc, await self._code(wanted.seal_code), parts.clock.now())
+        await parts.identity.check_owner(wanted.owner, wanted.round.arc_text, owner_uscc)
+        subjects = [user.subject for user in wanted.users]
         humans = await parts.identity.humans(subjects)
         ensure_separated("", keeper, [User(*each) for each in zip(subjects, humans, strict=True)])
         return await parts.signing.run(making.make, order, await parts.maker.get(), parts.authority, parts.keys)
@@ -70,7 +70,7 @@ class SealApi:
             return wanted
         region = self._parts.code_on(local_day(self._parts.clock.now()))
         if not region:
-            raise invalid_field("seal_code", "required", "the region has no code today: say the code of the seal")
+            raise invalid_field("seal.seal_code", "required", "the region has no code today: say the code of the seal")
         code = seal_code(region, await self._store.next_code_number())
         while await self._store.has_code(code):
             code = seal_code(region, await self._store.next_code_number())
@@ -112,13 +112,13 @@ class SealApi:
             return await seals.read(connection, name)
 
 
-async def _add(tx: Transaction, request: pb.MakeSealRequest, made: MadeSeal, keeper: User) -> WholeSeal:
+async def _add(tx: Transaction, wanted: resources.Seal, made: MadeSeal, keeper: User) -> WholeSeal:
     made_with = await certificates.hold(tx.connection, made.maker.name)
     if made_with.state_at(tx.now) is not CertificateState.VALID:
         raise reasons.concurrent_change("the seal maker's certificate has ended meanwhile", retry_after=0.1)
     signer = new_certificate(made.certificate, "SIGNER", tx.now, made.key_name, made.key_version)
     await certificates.ADD.add(tx.connection, signer)
-    return await ADD.add(tx.connection, seal_of(request, made, keeper, signer, made_with))
+    return await ADD.add(tx.connection, seal_of(wanted, made, keeper, signer, made_with))
 
 
 def _tell_made(tx: Transaction, seal: Seal) -> None:

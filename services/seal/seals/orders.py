@@ -13,49 +13,49 @@ from services.seal.core.seals import WholeSeal
 from services.seal.seals.convert import SEAL_KINDS, SEAL_RANKS
 from services.seal.seals.making import MadeSeal, SealOrder
 from services.seal.seals.picture import SealText
-from tongban.seal.v1 import seal_service_pb2 as pb
+from tongban.seal.v1 import resources_pb2 as pb
 
 _USUAL_DAYS = 1826
 
 
-def check_texts(request: pb.MakeSealRequest) -> str:
+def check_texts(wanted: pb.Seal) -> str:
     """Returns the owner's credit code; raises FIELD_INVALID for a code that is none, and for texts that can't be seen."""
-    names.check(request.display_name, "display_name")
-    names.check(request.arc_text, "arc_text")
-    if request.bottom_text:
-        names.check(request.bottom_text, "bottom_text")
-    return str(uscc.parse(request.owner_uscc, "owner_uscc"))
+    names.check(wanted.display_name, "seal.display_name")
+    names.check(wanted.round.arc_text, "seal.round.arc_text")
+    if wanted.round.bottom_text:
+        names.check(wanted.round.bottom_text, "seal.round.bottom_text")
+    return str(uscc.parse(wanted.owner_uscc, "seal.owner_uscc"))
 
 
-def order_of(request: pb.MakeSealRequest, owner_uscc: str, code: str, now: datetime) -> SealOrder:
+def order_of(wanted: pb.Seal, owner_uscc: str, code: str, now: datetime) -> SealOrder:
     """Completes an order by its period, which must not have ended; raises FIELD_INVALID."""
-    start = _moment(request, "start_time", now)
-    end = _moment(request, "end_time", start + timedelta(days=_USUAL_DAYS))
+    start = _moment(wanted, "start_time", now)
+    end = _moment(wanted, "end_time", start + timedelta(days=_USUAL_DAYS))
     ensure_period(start, end)
     if end <= now:
-        raise invalid_field("end_time", "in_the_future", "must be in the future")
+        raise invalid_field("seal.end_time", "in_the_future", "must be in the future")
     return SealOrder(
         identifier=uuid7(),
-        name=request.display_name,
-        kind=SealKind(SEAL_KINDS.name(request.kind)),
-        rank=SealRank(SEAL_RANKS.name(request.rank)),
+        name=wanted.display_name,
+        kind=SealKind(SEAL_KINDS.name(wanted.kind)),
+        rank=SealRank(SEAL_RANKS.name(wanted.rank)),
         owner_uscc=owner_uscc,
-        text=SealText(names.printed(request.arc_text), names.printed(request.bottom_text), code),
+        text=SealText(names.printed(wanted.round.arc_text), names.printed(wanted.round.bottom_text), code),
         make_time=now,
         valid_from=start,
         valid_until=end,
     )
 
 
-def _moment(request: pb.MakeSealRequest, field: str, otherwise: datetime) -> datetime:
-    given = request.HasField(cast("Any", field))
-    moment: datetime = getattr(request, field).ToDatetime(otherwise.tzinfo) if given else otherwise
+def _moment(wanted: pb.Seal, field: str, otherwise: datetime) -> datetime:
+    given = wanted.HasField(cast("Any", field))
+    moment: datetime = getattr(wanted, field).ToDatetime(otherwise.tzinfo) if given else otherwise
     # GB/T 38540 writes whole seconds; the row says what the structure says.
     return moment.replace(microsecond=0)
 
 
 def seal_of(
-    request: pb.MakeSealRequest, made: MadeSeal, keeper: User, signer: IssuedCertificate, maker: IssuedCertificate
+    wanted: pb.Seal, made: MadeSeal, keeper: User, signer: IssuedCertificate, maker: IssuedCertificate
 ) -> WholeSeal:
     """Returns the record of a seal that ``keeper`` had made, with the certificates of its signer and its maker."""
     order = made.order
@@ -66,16 +66,16 @@ def seal_of(
         display_name=order.name,
         kind=order.kind,
         rank=order.rank,
-        owner=request.owner,
+        owner=wanted.owner,
         owner_uscc=order.owner_uscc,
-        arc_text=request.arc_text,
-        bottom_text=request.bottom_text,
+        arc_text=wanted.round.arc_text,
+        bottom_text=wanted.round.bottom_text,
         diameter_mm=order.diameter_mm,
         state=SealState.ACTIVE,
         valid_from_time=order.valid_from,
         valid_until_time=order.valid_until,
         certified_until_time=min(signer.not_after_time, maker.not_after_time),
-        users=tuple(SealUser(each.subject, each.approval_needed) for each in request.users),
+        users=tuple(SealUser(each.subject, each.approval_needed) for each in wanted.users),
         kept_by=keeper.subject,
         kept_human=keeper.human,
         certificate=signer.id,

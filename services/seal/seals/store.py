@@ -41,7 +41,8 @@ LISTED = FilteredList(
     ListSealsRequest,
     seals,
     {
-        **{name: fields.text(name) for name in ("seal_id", "seal_code", "owner", "owner_uscc", "arc_text")},
+        **{name: fields.text(name) for name in ("seal_id", "seal_code", "owner", "owner_uscc")},
+        "round.arc_text": fields.text("arc_text"),
         "kind": fields.choice("kind", pb.SealKind),
         "rank": fields.choice("rank", pb.SealRank),
         "state": fields.choice(_STATE, pb.SealState),

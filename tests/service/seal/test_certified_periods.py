@@ -63,7 +63,7 @@ async def test_a_seal_is_not_used_before_its_signer_is_certified(office: SealOff
     begin, _ = await period(office)
     clock.move_to(begin + timedelta(days=30))
     ordered = order()
-    ordered.start_time.FromDatetime(begin - timedelta(days=10))
+    ordered.seal.start_time.FromDatetime(begin - timedelta(days=10))
     seal = await office.make(ordered)
     clock.move_to(begin - timedelta(days=5))
     for use in (

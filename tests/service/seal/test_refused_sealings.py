@@ -22,6 +22,7 @@ from tests.support.seal_office import (
     HASHES,
     LICENSE,
     SealOffice,
+    at,
     digest_request,
     document_request,
     order,
@@ -107,7 +108,7 @@ async def test_a_use_that_must_be_approved_is_refused_without(office: SealOffice
 async def test_a_seal_out_of_force_is_not_used(office: SealOffice) -> None:
     revoked = await office.revoke(await office.make())
     early = order(LICENSE)
-    early.start_time.FromDatetime(office.service.process.clock.now() + timedelta(days=2))
+    early.seal.start_time.FromDatetime(office.service.process.clock.now() + timedelta(days=2))
     for seal, state in ((revoked, "REVOKED"), (await office.make(early), "NOT_YET_VALID")):
         with pytest.raises(FailedPrecondition) as caught:
             await office.seal_digests(digest_request(seal, HASHES))
@@ -169,7 +170,7 @@ async def test_the_end_of_a_seal_and_its_uses_do_not_cross(office: SealOffice) -
     [
         ({"content": b"no package"}, "SEAL_DOCUMENT_INVALID"),
         ({"media_type": "application/pdf"}, "FIELD_INVALID"),
-        ({"placements": [pb.StampPlacement(page=9, center_x_mm=99, center_y_mm=99)]}, "SEAL_PLACEMENT_INVALID"),
+        ({"placements": [at(9, 99, 99)]}, "SEAL_PLACEMENT_INVALID"),
     ],
 )
 async def test_what_can_not_be_sealed_leaves_no_trace(office: SealOffice, change: dict[str, Any], reason: str) -> None:

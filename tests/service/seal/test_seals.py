@@ -26,10 +26,10 @@ async def test_a_seal_is_made_once_and_holds_what_was_ordered(office: SealOffice
     made = await office.make(request)
     assert await office.make(request) == made
     seal = parse_seal(made.structure)
-    assert (seal.seal_id, seal.name, seal.width_mm) == (made.seal_id, request.display_name, 42)
-    assert (made.seal_code[:6], made.diameter_mm, made.state) == ("341500", 42, resources.SEAL_STATE_ACTIVE)
+    assert (seal.seal_id, seal.name, seal.width_mm) == (made.seal_id, request.seal.display_name, 42)
+    assert (made.seal_code[:6], made.round.diameter_mm, made.state) == ("341500", 42, resources.SEAL_STATE_ACTIVE)
     signer = Certificate.parse(seal.certificates[0])
-    assert signer.subject.startswith(f"CN={request.display_name}")
+    assert signer.subject.startswith(f"CN={request.seal.display_name}")
     got = await office.ask(
         office.certificates.GetCertificate,
         certificates.GetCertificateRequest(name=made.certificate),
@@ -76,16 +76,16 @@ _CAFE = ("Cafe\u0301商会", "Café商会")
 @pytest.mark.parametrize(
     ("changes", "reason", "field"),
     [
-        ({"owner_uscc": "91350100M000100Y44"}, "FIELD_INVALID", "owner_uscc"),
+        ({"owner_uscc": "91350100M000100Y44"}, "FIELD_INVALID", "seal.owner_uscc"),
         ({"bottom_text": "专用\U00030000章"}, "SEAL_TEXT_UNDRAWABLE", ""),
-        ({"bottom_text": "专用\U000f0000章"}, "FIELD_INVALID", "bottom_text"),
-        ({"arc_text": "\u3164\u3164\u3164\u3164"}, "FIELD_INVALID", "arc_text"),
-        ({"arc_text": "测试\u200b局"}, "FIELD_INVALID", "arc_text"),
-        ({"bottom_text": "\u3164"}, "FIELD_INVALID", "bottom_text"),
-        ({"display_name": "　"}, "FIELD_INVALID", "display_name"),
-        ({"arc_text": "短"}, "FIELD_INVALID", "arc_text"),
-        ({"users": []}, "FIELD_INVALID", "users"),
-        ({"users": [resources.SealUser(subject="persons/x")]}, "FIELD_INVALID", "users[0].subject"),
+        ({"bottom_text": "专用\U000f0000章"}, "FIELD_INVALID", "seal.round.bottom_text"),
+        ({"arc_text": "\u3164\u3164\u3164\u3164"}, "FIELD_INVALID", "seal.round.arc_text"),
+        ({"arc_text": "测试\u200b局"}, "FIELD_INVALID", "seal.round.arc_text"),
+        ({"bottom_text": "\u3164"}, "FIELD_INVALID", "seal.round.bottom_text"),
+        ({"display_name": "　"}, "FIELD_INVALID", "seal.display_name"),
+        ({"arc_text": "短"}, "FIELD_INVALID", "seal.round.arc_text"),
+        ({"users": []}, "FIELD_INVALID", "seal.users"),
+        ({"users": [resources.SealUser(subject="persons/x")]}, "FIELD_INVALID", "seal.users[0].subject"),
     ],
 )
 async def test_what_can_not_be_a_seal_is_refused(
@@ -93,8 +93,8 @@ async def test_what_can_not_be_a_seal_is_refused(
 ) -> None:
     request = order(**{key: value for key, value in changes.items() if key != "users"})
     if "users" in changes:
-        del request.users[:]
-        request.users.extend(changes["users"])  # type: ignore[arg-type]
+        del request.seal.users[:]
+        request.seal.users.extend(changes["users"])  # type: ignore[arg-type]
     with pytest.raises(InvalidArgument) as caught:
         await office.make(request)
     assert caught.value.reason == reason
@@ -103,7 +103,7 @@ async def test_what_can_not_be_a_seal_is_refused(
 
 async def test_a_decomposed_name_is_kept_and_drawn_with_composed_letters(office: SealOffice) -> None:
     made = [await office.make(order(arc_text=arc, seal_code=f"3415000000900{n}")) for n, arc in enumerate(_CAFE)]
-    assert [each.arc_text for each in made] == list(_CAFE)
+    assert [each.round.arc_text for each in made] == list(_CAFE)
     asked = [pb.GetSealPictureRequest(name=each.name) for each in made]
     drawn = [await office.ask(office.seals.GetSealPicture, each, httpbody_pb2.HttpBody) for each in asked]
     # All but the code at the foot is the same, in the same places: an accent of its own would take a place on the arc.
@@ -116,11 +116,11 @@ async def test_the_period_runs_forward_and_ends_in_the_future(office: SealOffice
     now = SystemClock().now()
     for start, end in ((0, -1), (-20, -10), (0, 4000)):
         request = order()
-        request.start_time.FromDatetime(now + timedelta(days=start))
-        request.end_time.FromDatetime(now + timedelta(days=end))
+        request.seal.start_time.FromDatetime(now + timedelta(days=start))
+        request.seal.end_time.FromDatetime(now + timedelta(days=end))
         with pytest.raises(InvalidArgument) as caught:
             await office.make(request)
-        assert caught.value.violations[0].field == "end_time"
+        assert caught.value.violations[0].field == "seal.end_time"
 
 
 async def test_an_ended_seal_stays_ended_and_takes_its_certificate_with_it(office: SealOffice) -> None:
@@ -176,7 +176,7 @@ async def test_a_seal_past_its_period_is_shown_as_expired(ground: Ground) -> Non
     clock = FakeClock(SystemClock().now())
     async with seal_office(ground, clock=clock) as office:
         request = order()
-        request.end_time.FromDatetime(clock.now() + timedelta(seconds=30))
+        request.seal.end_time.FromDatetime(clock.now() + timedelta(seconds=30))
         made = await office.make(request)
         clock.advance(timedelta(seconds=60))
         expired = pb.ListSealsRequest(filter="state = SEAL_STATE_EXPIRED")
@@ -190,7 +190,7 @@ async def test_only_officers_make_seals(office: SealOffice) -> None:
         (office.token(scope="seal.seals.get"), "PERMISSION_MISSING"),
     ):
         with pytest.raises(PermissionDenied) as caught:
-            await office.ask(office.seals.MakeSeal, order(), resources.Seal, token=token)
+            await office.ask(office.seals.CreateSeal, order(), resources.Seal, token=token)
         assert caught.value.reason == reason
 
 

@@ -29,7 +29,7 @@ FIRM = "organizations/00000000-0000-7000-8000-0000000000f1"
 
 
 async def _make(office: SealOffice, token: str) -> None:
-    await office.ask(office.seals.MakeSeal, order(owner=FIRM), resources_pb2.Seal, token)
+    await office.ask(office.seals.CreateSeal, order(owner=FIRM), resources_pb2.Seal, token)
 
 
 async def _revoke(office: SealOffice, token: str) -> None:
@@ -46,7 +46,7 @@ async def _revoke_certificate(office: SealOffice, token: str) -> None:
     await office.ask(office.certificates.RevokeCertificate, request, resources_pb2.Certificate, token)
 
 
-DRIVES: dict[str, Any] = {"MakeSeal": _make, "RevokeSeal": _revoke, "RevokeCertificate": _revoke_certificate}
+DRIVES: dict[str, Any] = {"CreateSeal": _make, "RevokeSeal": _revoke, "RevokeCertificate": _revoke_certificate}
 
 
 def test_every_step_that_the_contract_says_is_driven() -> None:
@@ -63,7 +63,7 @@ async def test_nobody_handles_what_concerns_themselves(office: SealOffice, verb:
 async def test_a_seal_bears_the_name_of_its_owner(office: SealOffice) -> None:
     with pytest.raises(InvalidArgument) as refused:
         await office.make(order(arc_text="某县人民政府"))
-    assert [(each.field, each.rule) for each in refused.value.violations] == [("owner", "identity.account")]
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("seal.owner", "identity.account")]
 
 
 # ---- who keeps a seal does not use it ----
@@ -88,9 +88,9 @@ async def test_who_has_a_seal_made_is_none_of_its_users_under_whatever_record(of
 
 async def test_a_machine_is_no_user_of_what_it_had_made(office: SealOffice) -> None:
     machine = office.token("clients/town", "CLIENT")
-    made = office.ask(office.seals.MakeSeal, order(user("clients/town")), resources_pb2.Seal, machine)
+    made = office.ask(office.seals.CreateSeal, order(user("clients/town")), resources_pb2.Seal, machine)
     assert await refused(made) == "SEAL_DUTIES_NOT_SEPARATED"
-    assert (await office.ask(office.seals.MakeSeal, order(user(OFFICER)), resources_pb2.Seal, machine)).name
+    assert (await office.ask(office.seals.CreateSeal, order(user(OFFICER)), resources_pb2.Seal, machine)).name
 
 
 async def test_nor_as_one_of_a_department_that_may(office: SealOffice) -> None:
@@ -112,4 +112,6 @@ async def _use(office: SealOffice, seal: resources_pb2.Seal, token: str) -> None
 async def test_a_user_is_somebody_whom_identity_knows(office: SealOffice) -> None:
     with pytest.raises(InvalidArgument) as caught:
         await office.make(order(LICENSE, user(NO_DEPARTMENT)))
-    assert [(each.field, each.rule) for each in caught.value.violations] == [("users[1].subject", "identity.known")]
+    assert [(each.field, each.rule) for each in caught.value.violations] == [
+        ("seal.users[1].subject", "identity.known")
+    ]

@@ -12,12 +12,11 @@ from services.license.rendering import LicensePage, render_ofd, seal_box
 from services.seal.core.ses import parse_signature
 from tests.support.patience import invoke
 from tests.support.refusing import refused
-from tests.support.seal_office import SealOffice, digest_request, document_request, seal_office
+from tests.support.seal_office import SealOffice, at, digest_request, document_request, seal_office
 from tests.support.seals import make_kit, ofd_document
 from tests.support.service import Ground
 from tests.support.uploading import Uploading
 from tongban.seal.v1 import resources_pb2 as resources
-from tongban.seal.v1 import sealing_service_pb2 as sealings
 from tongban.seal.v1 import validation_service_pb2 as pb
 
 STRANGER = "persons/00000000-0000-7000-8000-0000000000a2"
@@ -45,7 +44,7 @@ def unsound(report: pb.ValidationReport) -> dict[str, str]:
 
 async def test_what_rendering_writes_is_sealed_and_valid(office: SealOffice) -> None:
     seal, document, box = await office.make(), render_ofd(PAGE), seal_box(PAGE)
-    place = sealings.StampPlacement(page=1, center_x_mm=box.x + box.width / 2, center_y_mm=box.y + box.height / 2)
+    place = at(1, box.x + box.width / 2, box.y + box.height / 2)
     sealed = (await office.seal_document(document_request(seal, document, placements=[place]))).document
     report = await office.validate(sealed)
     assert unsound(report) == {}

@@ -108,7 +108,7 @@ def test_a_refusal_names_what_it_is_about(call: Callable[[], object], reason: st
 def test_a_period_that_is_none_is_named(until: datetime, rule: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         ensure_period(NOW, until)
-    assert [(each.field, each.rule) for each in refused.value.violations] == [("end_time", rule)]
+    assert [(each.field, each.rule) for each in refused.value.violations] == [("seal.end_time", rule)]
     assert all(each.description.strip() for each in refused.value.violations)
 
 

@@ -130,7 +130,7 @@ async def test_a_service_gets_a_token_by_its_certificate(home: Town) -> None:
     principal = await home.verifier().verify(made.access_token)
     assert (principal.subject, principal.kind) == ("services/cases", "SERVICE")
     assert principal.scopes == set(roles.of_service("cases"))
-    more = pb.IssueServiceTokenRequest(scope="seal.seals.make")
+    more = pb.IssueServiceTokenRequest(scope="seal.seals.create")
     refused = invoke(stub.IssueServiceToken, more, answer, to="identity", token="")
     assert await reason_of(refused) == "SCOPE_NOT_GRANTED"
     await channel.close()

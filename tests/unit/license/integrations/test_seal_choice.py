@@ -29,7 +29,7 @@ def seal(number: int, **changes: Any) -> seals.Seal:
         seal_id=f"{number:032x}",
         owner=DEPARTMENT,
         state=seals.SEAL_STATE_ACTIVE,
-        diameter_mm=42,
+        round=seals.RoundSeal(diameter_mm=42),
         users=[seals.SealUser(subject=changes.get("user", SELF))],
     )
     made.start_time.FromDatetime(NOW - timedelta(days=1))
@@ -40,7 +40,7 @@ def seal(number: int, **changes: Any) -> seals.Seal:
 class Office(SealServiceServicer, SealingServiceServicer):
     """A seal service that lists two a page, and refuses every use of one seal."""
 
-    GetSeal = GetSealPicture = MakeSeal = RevokeSeal = SealDigests = GetSealing = ListSealings = None  # type: ignore[assignment]
+    GetSeal = GetSealPicture = CreateSeal = RevokeSeal = SealDigests = GetSealing = ListSealings = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.seals: list[seals.Seal] = []
