@@ -16,7 +16,7 @@ _KNOWN: dict[str, Any] = {
     "common.v1.UseContext": {"purposeCode": "QUALIFICATION_CHECK", "purpose": "核对资格"},
 }
 _BESIDES: dict[str, Json] = {
-    "sharing.v1.GrantTerms": {"fields": ["name"], "endTime": "2026-12-31T16:00:00Z"},
+    "sharing.v1.GrantTerms": {"endTime": "2026-12-31T16:00:00Z"},
 }
 """What rules over several fields ask for."""
 _LETTERS = {sre.CATEGORY_DIGIT: "1", sre.CATEGORY_SPACE: " ", sre.CATEGORY_WORD: "a", sre.CATEGORY_NOT_SPACE: "a"}

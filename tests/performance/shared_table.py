@@ -56,7 +56,7 @@ def _content(office: Office, resource: str) -> pb.RequestContent:
     terms = pb.GrantTerms(
         consumer_region=office.gateway.id,
         departments=[office.department],
-        fields=FIELDS,
+        fields=[pb.GrantedField(field=each, rule=pb.FIELD_RULE_CLEAR) for each in FIELDS],
         purpose_code=PURPOSE_CODE,
         purpose=PURPOSE,
         case_required=True,

@@ -57,13 +57,19 @@ def _ends_as_it_begins(message: Any) -> None:
     message.start_time.seconds = message.end_time.seconds = 9
 
 
+def _twice(name: str) -> Callable[[Any], None]:
+    def repeat(message: Any) -> None:
+        getattr(message, name).append(getattr(message, name)[0])
+
+    return repeat
+
+
 # Rules over several fields (buf.validate.message) by their id, and what breaks them. Their violations name the message.
 _TOGETHER: dict[str, Callable[[Any], None]] = {
     "acknowledge_case_transfer.complete": _without("case", "case_number", "reason"),
     "material_reference.digest": _without("digest"),
     "item_result.license_type": _without("license_type"),
     "grant_terms.period": _ends_as_it_begins,
-    "grant_terms.some_field": _without("fields", "compare_fields"),
 }
 
 
@@ -86,6 +92,8 @@ _ALONE: dict[str, Callable[[Any], None]] = {
         f"{name}.amount": _of_too_much(name)
         for name in ("statutory_limit", "promised_limit", "answer_limit", "extension")
     },
+    "grant_terms.field_once": _twice("fields"),
+    "presentation.license_once": _twice("licenses"),
 }
 
 

@@ -28,8 +28,6 @@ def _acknowledge(message: Any) -> None:
 
 def _granted(message: Any) -> None:
     message.purpose_code = "QUALIFICATION_CHECK"
-    if not message.fields:
-        message.fields.append("z")
     if message.HasField("start_time") and message.HasField("end_time"):
         message.start_time.seconds = message.end_time.seconds - 60
 

@@ -132,7 +132,7 @@ def _content(consumer: Office, resource: str, purpose: str) -> pb.RequestContent
     terms = pb.GrantTerms(
         consumer_region=region,
         departments=[f"//{region}/{consumer.department}"],
-        fields=["entity_name", "credit_grade"],
+        fields=[pb.GrantedField(field=each, rule=pb.FIELD_RULE_CLEAR) for each in ("entity_name", "credit_grade")],
         purpose_code="CROSS_REGION_HANDLING",
         purpose=purpose,
         case_required=True,

@@ -17,7 +17,7 @@ def resource_message(row: CatalogueResource) -> pb.DataResource:
         entry=pb.CatalogEntry.FromString(row.entry),
         submit_time=timestamp(row.submit_time),
         publish_time=timestamp(row.publish_time),
-        mount=row.mount,
+        mounts=[row.mount] if row.mount else [],
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),

@@ -55,11 +55,11 @@ def terms_of(terms: pb.GrantTerms, fields: Mapping[str, DataField]) -> Terms:
     return Terms(
         consumer_region=terms.consumer_region,
         departments=frozenset(terms.departments),
-        fields=frozenset(terms.fields),
-        compare_fields=frozenset(terms.compare_fields),
+        fields=_under(terms, pb.FIELD_RULE_CLEAR),
+        compare_fields=_under(terms, pb.FIELD_RULE_COMPARE),
         row_conditions=tuple(
-            _condition_of(f"content.terms.row_conditions[{position}]", condition, fields)
-            for position, condition in enumerate(terms.row_conditions)
+            _condition_of(f"content.terms.row_conditions[{position}].field_condition", each.field_condition, fields)
+            for position, each in enumerate(terms.row_conditions)
         ),
         purpose_code=terms.purpose_code,
         case_required=terms.case_required,
@@ -69,13 +69,17 @@ def terms_of(terms: pb.GrantTerms, fields: Mapping[str, DataField]) -> Terms:
     )
 
 
+def _under(terms: pb.GrantTerms, rule: "pb.FieldRule.ValueType") -> frozenset[str]:
+    return frozenset(each.field for each in terms.fields if each.rule == rule)
+
+
 def _quota_of(quota: pb.Quota) -> Quota:
     return Quota(
         queries_per_day=quota.queries_per_day, rows_per_query=quota.rows_per_query, rows_total=quota.rows_total
     )
 
 
-def _condition_of(path: str, condition: pb.RowCondition, fields: Mapping[str, DataField]) -> RowCondition:
+def _condition_of(path: str, condition: pb.FieldCondition, fields: Mapping[str, DataField]) -> RowCondition:
     field, operator = fields.get(condition.field), RowOperator(condition.operator)
     if field is None:
         return RowCondition(condition.field, operator, ())

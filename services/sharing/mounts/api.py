@@ -30,7 +30,7 @@ from tongban.sharing.v1 import resources_pb2 as messages
 
 
 class MountApi:
-    """Mounts tables."""
+    """Mounts data behind catalogue entries: tables, which are the one kind of source today."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts

@@ -235,7 +235,7 @@ async def _days_to_answer(tx: Transaction, row: DataRequest) -> int:
     """Returns how many working days the provider has: the strictest class of the fields that are asked for says it."""
     behind = await resource(tx.connection, row.resource_id)
     terms = messages.RequestContent.FromString(row.content).terms
-    strictest = require_shareable(row.resource, behind.facts, [*terms.fields, *terms.compare_fields])
+    strictest = require_shareable(row.resource, behind.facts, [each.field for each in terms.fields])
     return answer_days(strictest, _LIMITS)
 
 

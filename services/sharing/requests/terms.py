@@ -35,7 +35,7 @@ def check_terms(resource: str, entry: CatalogueEntry, terms: Terms, region: str)
     _check_departments(terms, region)
     known = entry.field_map()
     for position, condition in enumerate(terms.row_conditions):
-        path = f"content.terms.row_conditions[{position}]"
+        path = f"content.terms.row_conditions[{position}].field_condition"
         _check_arity(path, condition)
         if condition.operator is RowOperator.PREFIX and known[condition.field].data_type not in TEXT_TYPES:
             raise invalid_field(f"{path}.operator", "condition.prefix", "only text has a prefix")
@@ -74,7 +74,7 @@ def _excesses(asked: Terms, granted: Terms) -> tuple[tuple[str, bool], ...]:
         ("departments", not granted.departments <= asked.departments),
         ("fields", not granted.fields <= asked.fields),
         # A field asked for reading may be granted for comparison only.
-        ("compare_fields", not granted.compare_fields <= asked.fields | asked.compare_fields),
+        ("fields", not granted.compare_fields <= asked.fields | asked.compare_fields),
         # Conditions are joined by and: dropping one widens, adding one narrows.
         ("row_conditions", not set(asked.row_conditions) <= set(granted.row_conditions)),
         ("purpose", granted.purpose_code != asked.purpose_code),

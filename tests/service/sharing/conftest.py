@@ -2,7 +2,7 @@
 
 # ruff: noqa: N802 - gRPC fixes the names of what a servicer serves
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -135,14 +135,23 @@ def entry(**changes: Any) -> pb.CatalogEntry:
     return pb.CatalogEntry(**values)
 
 
+def granted(clear: Sequence[str], compared: Sequence[str] = ()) -> list[pb.GrantedField]:
+    fields = [pb.GrantedField(field=each, rule=pb.FIELD_RULE_CLEAR) for each in clear]
+    return fields + [pb.GrantedField(field=each, rule=pb.FIELD_RULE_COMPARE) for each in compared if each not in clear]
+
+
+def rows(field: str, operator: "pb.RowOperator.ValueType", *values: value_pb2.Value) -> pb.RowCondition:
+    return pb.RowCondition(field_condition=pb.FieldCondition(field=field, operator=operator, values=values))
+
+
 def terms(*, region: str = "341500", department: str = CONSUMER, **changes: Any) -> pb.GrantTerms:
+    fields = granted(changes.pop("fields", ASKED), changes.pop("compare_fields", ["phone"]))
     quota = changes.pop("quota", pb.Quota(queries_per_day=100, rows_per_query=10, rows_total=1000))
     made = pb.GrantTerms(
         **{
             "consumer_region": region,
             "departments": [department],
-            "fields": ASKED,
-            "compare_fields": ["phone"],
+            "fields": fields,
             "purpose_code": PURPOSE_CODE,
             "purpose": PURPOSE,
             "case_required": True,

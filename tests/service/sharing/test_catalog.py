@@ -180,7 +180,7 @@ async def test_a_resource_has_one_mount_and_its_provider_alone_sees_it(sharing: 
         messages.DataResource,
         sharing.provider(),
     )
-    assert found.mount == mount.name
+    assert found.mounts == [mount.name]
 
 
 async def test_only_tables_are_mounted_so(sharing: Sharing) -> None:

@@ -30,6 +30,7 @@ from tests.service.sharing.conftest import (
     Sharing,
     context,
     query,
+    rows,
     terms,
     text,
 )
@@ -143,14 +144,10 @@ async def test_keys_of_every_type_select_rows(sharing: Sharing) -> None:
 
 async def test_row_conditions_of_the_grant_always_hold(sharing: Sharing) -> None:
     conditions = [
-        pb.RowCondition(field="trade", operator=pb.ROW_OPERATOR_IN, values=[text("便利店"), text("食品")]),
-        pb.RowCondition(field="code", operator=pb.ROW_OPERATOR_PREFIX, values=[text("A")]),
-        pb.RowCondition(
-            field="staff", operator=pb.ROW_OPERATOR_AT_LEAST, values=[value_pb2.Value(decimal_value="1.5")]
-        ),
-        pb.RowCondition(
-            field="capital", operator=pb.ROW_OPERATOR_AT_MOST, values=[value_pb2.Value(decimal_value="50")]
-        ),
+        rows("trade", pb.ROW_OPERATOR_IN, text("便利店"), text("食品")),
+        rows("code", pb.ROW_OPERATOR_PREFIX, text("A")),
+        rows("staff", pb.ROW_OPERATOR_AT_LEAST, value_pb2.Value(decimal_value="1.5")),
+        rows("capital", pb.ROW_OPERATOR_AT_MOST, value_pb2.Value(decimal_value="50")),
     ]
     resource, _ = await sharing.ready(terms(row_conditions=conditions))
     answer = await sharing.query(query(resource, "A1", "A2", "A3", "B1"))

@@ -17,6 +17,7 @@ from tests.service.sharing.conftest import (
     Sharing,
     content,
     entry,
+    granted,
     request_id,
     terms,
 )
@@ -70,7 +71,7 @@ async def _entries(sharing: Sharing) -> Drafts:
         publish=submit,
         change=("entry.title", "新名称"),
         broken=("entry.provider_code", "x"),
-        output=("mount", f"dataMounts/{request_id()}"),
+        output=("mounts", [f"dataMounts/{request_id()}"]),
         immutable=("entry.provider_department", CONSUMER),
     )
 
@@ -174,10 +175,10 @@ async def test_what_a_mount_rests_on_stays_until_it_goes(sharing: Sharing, entri
     assert await drafts.refused(entries.call(entries.updating(fewer, "entry.fields"))) == "DATA_RESOURCE_MOUNTED"
     assert await drafts.refused(entries.call(entries.deleting(draft))) == "DATA_RESOURCE_MOUNTED"
     titled = await entries.call(entries.updating(drafts.put(draft, "entry.title", "新"), "entry.title"))
-    assert titled.mount == mount.name
+    assert titled.mounts == [mount.name]
     await tables.call(tables.deleting(mount))
     draft = await entries.read(draft.name)
-    assert draft.mount == ""
+    assert draft.mounts == []
     fewer = drafts.put(fewer, "etag", draft.etag)
     changed = await entries.call(entries.updating(fewer, "entry.fields"))
     assert changed.entry.fields == fewer.entry.fields
@@ -225,7 +226,7 @@ async def test_drafts_are_their_sides_alone(sharing: Sharing, entries: Drafts, t
 async def test_a_request_is_held_to_its_resource(sharing: Sharing, asked: Drafts) -> None:
     draft = await asked.made()
     for path, value, reason in (
-        ("content.terms.fields", ["nothing_such"], "FIELD_UNKNOWN"),
+        ("content.terms.fields", granted(["nothing_such"]), "FIELD_UNKNOWN"),
         ("content.terms.departments", [PROVIDER], "NOT_OWNER"),
     ):
         wrong = drafts.put(draft, path, value)

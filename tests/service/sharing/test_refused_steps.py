@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
-from tests.service.sharing.conftest import ABROAD, CONSUMER, Sharing, request_id, terms, text
+from tests.service.sharing.conftest import ABROAD, CONSUMER, Sharing, request_id, rows, terms, text
 from tests.support import sql
 from tests.support.refusing import OLD, asked, refused, steps
 from tongban.sharing.v1 import catalog_service_pb2, mount_service_pb2
@@ -94,7 +94,7 @@ async def test_a_request_is_for_what_is_there_and_is_granted_within_that(sharing
     request = await sharing.requested(await sharing.published(), terms())
     await sharing.in_review(request.name)
     narrowed = terms()
-    narrowed.row_conditions.add(field="income", operator=pb.ROW_OPERATOR_IN, values=[text("1")])
+    narrowed.row_conditions.append(rows("income", pb.ROW_OPERATOR_IN, text("1")))
     assert await refused(sharing.approved(request.name, narrowed)) == "FIELD_UNKNOWN"
 
 

@@ -9,7 +9,17 @@ from libs.errors import FailedPrecondition, InvalidArgument, NotFound, Permissio
 from libs.events.cloud_event import stream_of
 from libs.events.relay import Relay
 from libs.rpc.contract import Method
-from tests.service.sharing.conftest import ABROAD, CONSUMER, PROVIDER, Sharing, content, request_id, terms
+from tests.service.sharing.conftest import (
+    ABROAD,
+    CONSUMER,
+    PROVIDER,
+    Sharing,
+    content,
+    granted,
+    request_id,
+    rows,
+    terms,
+)
 from tests.support import sql
 from tests.support.handling import handling_methods, human_only
 from tongban.common.v1 import value_pb2
@@ -164,15 +174,7 @@ _FIELDS = [
         (terms(region="320402", department=ABROAD), "NOT_OWNER"),
         (terms(fields=["income"]), "FIELD_UNKNOWN"),
         (
-            terms(
-                row_conditions=[
-                    messages.RowCondition(
-                        field="staff",
-                        operator=messages.ROW_OPERATOR_AT_LEAST,
-                        values=[value_pb2.Value(string_value="x")],
-                    )
-                ]
-            ),
+            terms(row_conditions=[rows("staff", messages.ROW_OPERATOR_AT_LEAST, value_pb2.Value(string_value="x"))]),
             "FIELD_INVALID",
         ),
         (terms(fields=["secret"], compare_fields=[]), "RESOURCE_NOT_SHARED"),
@@ -181,7 +183,8 @@ _FIELDS = [
 async def test_what_may_not_be_asked(sharing: Sharing, wanted: messages.GrantTerms, reason: str) -> None:
     resource = await sharing.published(fields=_FIELDS, restriction_basis="《示例法》第一条")
     if len(wanted.fields) > 2:
-        wanted.fields[:] = ["name"]
+        del wanted.fields[:]
+        wanted.fields.extend(granted(["name"], ["phone"]))
     with pytest.raises(TongbanError) as error:
         await sharing.requested(resource, wanted)
     assert error.value.reason == reason
@@ -191,7 +194,7 @@ async def test_what_may_not_be_asked_is_not_asked_by_a_change(sharing: Sharing) 
     resource = await sharing.published(fields=_FIELDS, restriction_basis="《示例法》第一条")
     draft = await sharing.requested(resource, terms(fields=["name"], compare_fields=[]))
     request = pb.UpdateDataRequestRequest(data_request=draft, request_id=request_id(), etag=draft.etag)
-    request.data_request.content.terms.fields[:] = ["secret"]
+    request.data_request.content.terms.fields[0].field = "secret"
     request.update_mask.paths.append("content.terms.fields")
     with pytest.raises(TongbanError) as error:
         await sharing.call(sharing.grants.UpdateDataRequest, request, messages.DataRequest, sharing.officer())

@@ -50,7 +50,7 @@ async def owner_does(sharing: Sharing, *statements: str) -> None:
 async def mount_of(sharing: Sharing, resource: str) -> pb.DataMount:
     entry = catalog_service_pb2.GetDataResourceRequest(name=resource)
     found = await sharing.call(sharing.catalog.GetDataResource, entry, pb.DataResource, sharing.provider())
-    get = mount_service_pb2.GetDataMountRequest(name=found.mount)
+    get = mount_service_pb2.GetDataMountRequest(name=found.mounts[0])
     return await sharing.call(sharing.mounts.GetDataMount, get, pb.DataMount, sharing.provider())
 
 

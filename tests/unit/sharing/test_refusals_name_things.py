@@ -262,18 +262,22 @@ def test_of_equal_grants_one_is_always_chosen() -> None:
         ),
         (
             terms(**condition("founded", RowOperator.PREFIX, date(2024, 1, 1))),
-            "content.terms.row_conditions[1].operator",
+            "content.terms.row_conditions[1].field_condition.operator",
             "condition.prefix",
         ),
-        (terms(**condition("name", RowOperator.IN)), "content.terms.row_conditions[1].values", "condition.arity"),
+        (
+            terms(**condition("name", RowOperator.IN)),
+            "content.terms.row_conditions[1].field_condition.values",
+            "condition.arity",
+        ),
         (
             terms(**condition("name", RowOperator.AT_MOST, "a", "b")),
-            "content.terms.row_conditions[1].values",
+            "content.terms.row_conditions[1].field_condition.values",
             "condition.arity",
         ),
         (
             terms(**condition("founded", RowOperator.IN, date(2024, 1, 1), "2024")),
-            "content.terms.row_conditions[1].values",
+            "content.terms.row_conditions[1].field_condition.values",
             "value.type",
         ),
         (lambda: require_type("values[0]", FOUNDED, NOW), "values[0]", "value.type"),

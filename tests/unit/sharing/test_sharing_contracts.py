@@ -49,11 +49,14 @@ def test_states_that_rows_hold_bear_the_contracts_names(ours: type[Enum], contra
     assert all(state.name == state.value for state in ours)
 
 
+NAMED = pb.GrantedField(field="name", rule=pb.FIELD_RULE_CLEAR)
+
+
 def terms(**changes: Any) -> pb.GrantTerms:
     message = pb.GrantTerms(
         consumer_region="320402",
         departments=[f"//320402/departments/{ID}"],
-        fields=["name"],
+        fields=changes.pop("fields", [NAMED]),
         purpose_code="QUALIFICATION_CHECK",
         purpose="核验",
         quota=pb.Quota(queries_per_day=10, rows_per_query=5, rows_total=100),
@@ -102,8 +105,14 @@ def bad_period() -> pb.GrantTerms:
     [
         bad_period(),
         pb.GrantTerms(consumer_region="320402"),
-        terms(compare_fields=["a", "a"]),
-        terms(row_conditions=[pb.RowCondition(field="a", operator=pb.ROW_OPERATOR_IN)]),
+        terms(fields=[]),
+        terms(fields=[NAMED, NAMED]),
+        terms(fields=[NAMED, pb.GrantedField(field="name", rule=pb.FIELD_RULE_COMPARE)]),
+        terms(fields=[pb.GrantedField(field="name")]),
+        terms(row_conditions=[pb.RowCondition()]),
+        terms(
+            row_conditions=[pb.RowCondition(field_condition=pb.FieldCondition(field="a", operator=pb.ROW_OPERATOR_IN))]
+        ),
         value_pb2.Value(),
         value_pb2.Value(decimal_value="1e5"),
         value_pb2.Value(null_value=False),
@@ -119,6 +128,7 @@ def bad_period() -> pb.GrantTerms:
         query(use_context=common_pb2.UseContext(purpose_code="AUDIT", law="《甲》第一条")),
         query(use_context=common_pb2.UseContext(purpose_code="AUDIT", law="《审计法》第一条，以及本人的意思")),
         query(resource="//341500/dataGrants/1"),
+        pb.DataMount(resource=f"dataResources/{ID}"),
         pb.TableSource(data_source="legacy", schema="public", table='t" --', columns=[pb.ColumnMapping()]),
         pb.DataField(code="Name", title="t", data_type=pb.DATA_TYPE_DATE),
         pb.DataField(code="name", title="t", data_type=99),  # type: ignore[arg-type]

@@ -262,7 +262,7 @@ def test_a_grant_may_be_narrower_than_the_request() -> None:
         ("departments", {"departments": TERMS.departments | {"//320402/departments/d2"}}),
         ("fields", {"fields": TERMS.fields | {"trade"}}),
         ("fields", {"fields": TERMS.fields | {"phone"}}),
-        ("compare_fields", {"compare_fields": frozenset({"trade"})}),
+        ("fields", {"compare_fields": frozenset({"trade"})}),
         ("row_conditions", {"row_conditions": ()}),
         ("purpose", {"purpose_code": "STATISTICS"}),
         ("case_required", {"case_required": False}),
