@@ -30,14 +30,19 @@ def resource_of(request: str) -> Descriptor:
 
 def field_of(message: Descriptor, path: str) -> FieldDescriptor:
     """The field that a filter's name names."""
+    return way_to(message, path)[-1]
+
+
+def way_to(message: Descriptor, path: str) -> list[FieldDescriptor]:
+    """The fields that lead there, it the last."""
     first, _, rest = path.partition(".")
     # What is ours of an operation is its metadata.
     known = OperationMetadata.DESCRIPTOR if message is Operation.DESCRIPTOR and first != "done" else message
     field = known.fields_by_name[first]
     if not rest:
-        return field
+        return [field]
     assert field.message_type is not None
-    return field_of(field.message_type, rest)
+    return [field, *way_to(field.message_type, rest)]
 
 
 def named(text: str) -> list[str]:
@@ -79,7 +84,8 @@ def test_fields_are_the_resources_own_and_none_is_personal(request_name: str) ->
     for name, known in BY_REQUEST[request_name].fields.items():
         field = field_of(resource_of(request_name), name)
         assert fits(field, known), name
-        assert (":" in known.operators) == (field.is_repeated or bool(known.beyond)), name
+        many = any(each.is_repeated for each in way_to(resource_of(request_name), name))
+        assert (":" in known.operators) == (many or bool(known.beyond)), name
         assert not field.GetOptions().Extensions[options_pb2.field].personal, name
 
 

@@ -272,7 +272,8 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
             await _refuse(context, not_found(request.name))
         await _tell(context, "license/auditRecords/1")
         return presentations.RedeemPresentationResponse(
-            presentation=presentations.Presentation(name=request.name), licenses=self.known.presented[request.name]
+            presentation=presentations.Presentation(name=request.name),
+            licenses=[presentations.RedeemedLicense(license=each) for each in self.known.presented[request.name]],
         )
 
 

@@ -226,7 +226,7 @@ class ApplicationSteps:
         gateway = self._home.gateway
         wanted = presentation_service_pb2.Presentation(
             holder=self._firm.name,
-            licenses=[name],
+            licenses=[presentation_service_pb2.PresentedLicense(license=name)],
             verifier=f"//{self._handling.gateway.id}",
             item_code=self._task_code,
             consent=consent,

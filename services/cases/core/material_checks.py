@@ -107,7 +107,7 @@ class MaterialChecks:
         request_id = derived_request_id("redeem", self.region, record.id, name)
         answer, receipt = await self.licenses.redeem(name, context, request_id)
         wanted = next((rule.license_type_code for rule in item.content.materials if rule.code == reference.code), "")
-        for found in answer.licenses:
+        for found in (each.license for each in answer.licenses):
             if self._fits(found, wanted, reference.digest):
                 return MaterialFinding(_key(reference), True, receipt, found.identifier)
         return MaterialFinding(_key(reference), False, receipt)

@@ -27,7 +27,7 @@ from services.license.core.parts import Parts
 from services.license.core.reading import Presentation, UseBasis, bound_elsewhere
 from services.license.integrations.identity import ConsentedUse
 from services.license.presentations import rules, store
-from services.license.presentations.convert import presentation_message
+from services.license.presentations.convert import licenses_of, presentation_message
 from tongban.license.v1 import events_pb2 as events
 from tongban.license.v1 import presentation_service_pb2 as pb
 
@@ -76,7 +76,7 @@ class PresentationApi:
         rules.check_consent(holder, subjects_of(actor), wanted.consent)
         identity = self._parts.identity
         if wanted.consent:
-            use = ConsentedUse(holder, wanted.verifier, wanted.licenses, wanted.use_context)
+            use = ConsentedUse(holder, wanted.verifier, licenses_of(wanted), wanted.use_context)
             await identity.check_consent(wanted.consent, use)
         elif actor.mandate and holder == actor.organization:
             await identity.check_mandate(actor.subject, holder, actor.mandate, wanted.item_code)
@@ -84,7 +84,7 @@ class PresentationApi:
     async def _check_licenses(self, wanted: pb.Presentation, actor: Actor, holder: str) -> None:
         official = actor.standing in OFFICIAL
         today = local_day(self._parts.clock.now())
-        for each in await self._parts.licenses.several(wanted.licenses):
+        for each in await self._parts.licenses.several(licenses_of(wanted)):
             rules.check_held(holder, each.name, frozenset(each.holders), official=official)
             check_in_force(each.name, each.standing_on(today))
 
@@ -94,7 +94,7 @@ class PresentationApi:
         return Presentation(
             id=key,
             holder=holder,
-            licenses=tuple(wanted.licenses),
+            licenses=licenses_of(wanted),
             verifier=wanted.verifier,
             item_code=wanted.item_code,
             purpose_code=context.purpose_code,
@@ -193,8 +193,10 @@ class PresentationApi:
             shown.check_read(each.name, asked.reader, asked.use.case_name, now)
         used = [(each, UseBasis.PRESENTATION) for each in found]
         await parts.recorder.record(command, asked, used, "REDEEM", about=shown.name, presentation=shown.name)
-        messages = [license_message(each, parts.cipher, parts.home, abroad=asked.abroad) for each in found]
-        return pb.RedeemPresentationResponse(presentation=answer, licenses=messages)
+        given = (license_message(each, parts.cipher, parts.home, abroad=asked.abroad) for each in found)
+        return pb.RedeemPresentationResponse(
+            presentation=answer, licenses=[pb.RedeemedLicense(license=each) for each in given]
+        )
 
 
 async def _bind(tx: Transaction, redeemed: Presentation) -> Presentation:

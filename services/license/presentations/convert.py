@@ -15,7 +15,7 @@ def presentation_message(shown: Presentation, region: str = "") -> pb.Presentati
     return pb.Presentation(
         name=f"{front}{shown.name}",
         holder=shown.holder if shown.holder.startswith("//") else f"{front}{shown.holder}",
-        licenses=[f"{front}{name}" for name in shown.licenses],
+        licenses=[pb.PresentedLicense(license=f"{front}{name}") for name in shown.licenses],
         verifier=shown.verifier,
         item_code=shown.item_code,
         use_context=_context(shown),
@@ -30,6 +30,11 @@ def presentation_message(shown: Presentation, region: str = "") -> pb.Presentati
         withdraw_time=timestamp(shown.withdraw_time),
         etag=etag_of(shown.version),
     )
+
+
+def licenses_of(presentation: pb.Presentation) -> tuple[str, ...]:
+    """Returns the names of the licences that a presentation shows."""
+    return tuple(each.license for each in presentation.licenses)
 
 
 def _context(shown: Presentation) -> common_pb2.UseContext:

@@ -20,7 +20,7 @@ LISTED = FilteredList(
     presentations,
     {
         **{name: fields.text(name) for name in ("verifier", "item_code", "consent")},
-        "licenses": fields.texts("licenses"),
+        "licenses.license": fields.texts("licenses"),
         "state": fields.choice(_STATE, pb.PresentationState),
         "single_use": fields.flag("single_use"),
         "redeem_count": fields.number("redeem_count"),

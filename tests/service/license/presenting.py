@@ -20,7 +20,7 @@ def agent(licensing: License, **claims: object) -> str:
 
 async def create(licensing: License, token: str, *names: str, **fields: object) -> pb.CreatePresentationResponse:
     values: dict[str, object] = {
-        "licenses": names,
+        "licenses": [pb.PresentedLicense(license=each) for each in names],
         "verifier": f"//{ABROAD}",
         "item_code": "item-1",
         "use_context": context("跨省办事", case=THEIR_CASE),

@@ -47,7 +47,7 @@ async def test_a_holder_lists_what_was_presented_without_the_codes(licensing: Li
         return [each.name for each in found.presentations]
 
     assert await listed(agent(licensing)) == [shown[1].name, shown[0].name]
-    assert await listed(agent(licensing), filter=f"item_code = a AND licenses:{made.name}") == [shown[0].name]
+    assert await listed(agent(licensing), filter=f"item_code = a AND licenses.license:{made.name}") == [shown[0].name]
     assert await listed(agent(licensing), filter="state = PRESENTATION_STATE_EXPIRED") == []
     assert await listed(licensing.person(STRANGER)) == []
     assert (await refused(listed(licensing.person(STRANGER), holder=FIRM)))[0] == "NOT_OWNER"
@@ -102,7 +102,7 @@ async def test_the_named_verifier_redeems_and_reads_within_its_case(licensing: L
     same = request_id()
     found = await redeem(licensing, verifier, code=presented.code, request_id=same)
     first = licensing.told[-1]
-    assert found.licenses[0].face_fields == made.face_fields
+    assert found.licenses[0].license.face_fields == made.face_fields
     assert found.presentation.use_context.case == OUR_CASE
     assert found.presentation.state == pb.PRESENTATION_STATE_REDEEMED
     again = await redeem(licensing, verifier, code=presented.code, request_id=same)
@@ -189,7 +189,7 @@ async def test_another_region_redeems_by_name_for_its_case(licensing: License) -
     # The asking region writes its own case without its region in front.
     own_case = THEIR_CASE.removeprefix(f"//{ABROAD}/")
     found = await redeem_from(licensing, licensing.region(), name=name, use_context=context(case=own_case))
-    assert [each.name for each in found.licenses] == [f"//341500/{made.name}"]
+    assert [each.license.name for each in found.licenses] == [f"//341500/{made.name}"]
     assert found.presentation.name == f"//341500/{name}"
     request = licenses.GetLicenseRequest(name=made.name, use_context=context(case=THEIR_CASE, presentation=name))
     method, answer = licensing.licenses.GetLicense, resources.License
@@ -298,7 +298,7 @@ async def test_a_presentation_for_a_whole_region_is_redeemed_by_name_by_who_work
         "case",
     )
     found = await redeem(licensing, licensing.staff(OTHER_DEPARTMENT), name=name)
-    assert [each.name for each in found.licenses] == [made.name]
+    assert [each.license.name for each in found.licenses] == [made.name]
 
 
 async def test_a_strangers_licence_is_to_a_person_as_one_that_never_was(licensing: License) -> None:

@@ -14,7 +14,11 @@ async def test_to_present_can_be_tried_and_no_code_comes_of_it(licensing: Licens
     made, same = await licensing.issued(), request_id()
     before = await drafts.everything(licensing.service.process, but=drafts.LOG)
     tried = await create(licensing, agent(licensing), made.name, request_id=same, validate_only=True)
-    assert (tried.presentation.holder, list(tried.presentation.licenses), tried.code) == (FIRM, [made.name], "")
+    assert (tried.presentation.holder, [each.license for each in tried.presentation.licenses], tried.code) == (
+        FIRM,
+        [made.name],
+        "",
+    )
     too_late = pb.Presentation()
     too_late.expire_time.FromDatetime(licensing.clock.now() - timedelta(seconds=1))
     late = create(

@@ -75,4 +75,6 @@ async def test_nothing_is_redeemed_that_can_not_be_recorded(licensing: License) 
     async with silenced(licensing.service, "license"):
         assert (await refused(redeem(licensing, clerk, code=f"{ABROAD}-{'A' * 26}")))[0] == "AUDIT_UNAVAILABLE"
     assert licensing.known.asked == []
-    assert [each.name for each in (await redeem(licensing, clerk, name=name, request_id=same)).licenses] == [made.name]
+    assert [each.license.name for each in (await redeem(licensing, clerk, name=name, request_id=same)).licenses] == [
+        made.name
+    ]

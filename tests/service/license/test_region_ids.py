@@ -50,4 +50,4 @@ async def test_a_code_names_the_region_and_is_redeemed_there(licensing: License)
     assert presented.code.startswith("wanzhi-")
     clerk = licensing.staff(OTHER_DEPARTMENT)
     found = await redeem(licensing, clerk, code=presented.code, use_context=context("贷款", case=OUR_CASE))
-    assert [each.name for each in found.licenses] == [made.name]
+    assert [each.license.name for each in found.licenses] == [made.name]

@@ -38,7 +38,7 @@ async def _revoke(licensing: License, token: str) -> None:
 
 async def _present(licensing: License, token: str) -> None:
     wanted = presentation_service_pb2.Presentation(
-        licenses=[(await licensing.issued()).name],
+        licenses=[presentation_service_pb2.PresentedLicense(license=(await licensing.issued()).name)],
         holder=FIRM,
         verifier="//320402",
         use_context=context(),
