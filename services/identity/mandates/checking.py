@@ -48,6 +48,7 @@ async def _foreign(connection: DatabaseConnection, asked: pb.CheckMandateRequest
         raise reasons.mandate_not_active("what their region said has ended", mandate=asked.mandate, state="EXPIRED")
     if not asked.mandate:
         return ActingBasis.LEGAL_REPRESENTATIVE, fact.expire_time
-    powers, items = frozenset(map(MandatePower, fact.powers)), frozenset(fact.item_codes)
+    # A newer region may assert powers that this one has no name for: they allow nothing here.
+    powers, items = frozenset(each for each in MandatePower if each in fact.powers), frozenset(fact.item_codes)
     check_item(asked.mandate, MandateScope(powers, items, "*" in items), asked.item_codes, power_of(asked.power))
     return ActingBasis.MANDATE, fact.expire_time

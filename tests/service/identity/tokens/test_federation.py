@@ -254,6 +254,20 @@ async def test_a_firm_and_its_mandate_travel_and_are_remembered(federation: Fede
     assert (await _check(away, asked))[2] == "REGION_NOT_TRUSTED"
 
 
+async def test_a_power_of_a_newer_region_leaves_those_that_are_known(federation: Federation) -> None:
+    """A region that is upgraded first asserts powers that this one has no name for: they allow nothing, and forbid nothing."""
+    place, later = "//341500/{}/00000000-0000-7000-8000-00000000000a", int(time.time()) + 600
+    person, firm, mandate = (place.format(kind) for kind in ("persons", "organizations", "mandates"))
+    newer: dict[str, Any] = {"mandate_items": ["*"], "mandate_powers": ["APPLY", "SIGN"], "mandate_exp": later}
+    await _accepted(federation, _forged(federation, sub=person, org=firm, mandate=mandate, **newer))
+    asked = mandate_service_pb2.CheckMandateRequest(
+        person=person, principal=firm, mandate=mandate, item_codes=["X"], power=options_pb2.MANDATE_POWER_APPLY
+    )
+    assert await _check(federation.away, asked) == (True, "ACTING_BASIS_MANDATE", "UNSPECIFIED")
+    asked.power = options_pb2.MANDATE_POWER_PRESENT
+    assert (await _check(federation.away, asked))[2] == "MANDATE_OUT_OF_SCOPE"
+
+
 async def _check(town: Town, request: mandate_service_pb2.CheckMandateRequest) -> tuple[bool, str, str]:
     channel = town.neighbour("cases")
     stub = mandate_grpc.MandateServiceStub(channel)
