@@ -30,7 +30,7 @@ def sealing_message(view: SealingView) -> pb.Sealing:
         state=SEALING_STATES.number(view.state),
         use_context=common_pb2.UseContext.FromString(view.use_context),
         user=view.user_name,
-        approver=view.approver,
+        approvals=[pb.SealingApproval(approver=view.approver)] if view.approver else [],
         create_time=timestamp(view.create_time),
         sign_time=timestamp(view.outcome_time if is_signed else None),
         void_time=timestamp(None if is_signed else view.outcome_time),

@@ -83,7 +83,7 @@ LISTED = FilteredList(
         "use_context.case": fields.text("case_name"),
         **{f"use_context.{name}": fields.text(name) for name in ("purpose_code", "service_item")},
         "user": fields.text("user_name"),
-        "approver": fields.text("approver"),
+        "approvals.approver": fields.elsewhere("approver", fields.text("approver"), "approver = {value}"),
         "create_time": fields.moment("create_time"),
         "sign_time": fields.moment(_SIGNED, nullable=True),
         "void_time": fields.moment(_VOIDED, nullable=True),
