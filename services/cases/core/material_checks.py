@@ -6,6 +6,7 @@ that the clerk sees it even where the acceptance is refused for it; a refused ma
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from libs.civil.calendar import local_day
@@ -106,14 +107,15 @@ class MaterialChecks:
         name = str(parse(reference.presentation, "presentation").relative_to(self.region))
         request_id = derived_request_id("redeem", self.region, record.id, name)
         answer, receipt = await self.licenses.redeem(name, context, request_id)
-        wanted = next((rule.license_type_code for rule in item.content.materials if rule.code == reference.code), "")
+        rules = (rule for rule in item.content.materials if rule.code == reference.code)
+        wanted = frozenset(code for rule in rules for code in rule.license_type_codes)
         for found in (each.license for each in answer.licenses):
             if self._fits(found, wanted, reference.digest):
                 return MaterialFinding(_key(reference), True, receipt, found.identifier)
         return MaterialFinding(_key(reference), False, receipt)
 
-    def _fits(self, found: license_pb.License, type_code: str, digest: str) -> bool:
-        if found.state != license_pb.LICENSE_STATE_ISSUED or (type_code and found.type_code != type_code):
+    def _fits(self, found: license_pb.License, type_codes: Collection[str], digest: str) -> bool:
+        if found.state != license_pb.LICENSE_STATE_ISSUED or (type_codes and found.type_code not in type_codes):
             return False
         if digest not in {found.ofd.digest, found.pdf.digest}:
             return False

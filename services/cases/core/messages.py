@@ -78,7 +78,7 @@ def _codes(record: CaseRecord) -> pb.Case:
         accepted_by=record.accepted_by,
         reviewed_by=record.reviewed_by,
         rating=SATISFACTION.number(record.rating),
-        delivery=f"caseDeliveries/{record.delivery}" if record.delivery else "",
+        deliveries=[f"caseDeliveries/{record.delivery}"] if record.delivery else [],
     )
 
 
@@ -109,7 +109,7 @@ def summary(record: CaseRecord, item: ItemVersion, actor: str, now: datetime) ->
         sequence=record.steps,
         receiving_region=record.receiving_region,
         home_region=record.home_region,
-        license_type_codes=sorted({each.license_type_code for each in item.content.materials} - {""}),
+        license_type_codes=sorted({code for each in item.content.materials for code in each.license_type_codes}),
         legal_basis=item.content.legal_basis,
     )
 

@@ -39,7 +39,7 @@ def license_order(record: CaseRecord, item: ItemVersion) -> events.CaseLicenseOr
     """Returns what the license service needs to issue on a decision that yields a licence; it alone is told."""
     return events.CaseLicenseOrdered(
         license_type=item.license_type,
-        holder=party_of(record.content.applicant),
+        holders=[party_of(record.content.applicant)],
         license_fields=license_fields(item, record.content),
         voided_license=record.content.decision.voided_license,
     )

@@ -82,7 +82,7 @@ def _order(told: cases.CaseLicenseOrdered, home: str) -> pb.IssueLicenseRequest:
         license_type=told.license_type,
         item_code=case.task_code,
         case=case.name,
-        holders=[told.holder],
+        holders=told.holders,
         face_fields=told.license_fields,
         receiving_region="" if case.receiving_region == home else case.receiving_region,
     )

@@ -112,7 +112,7 @@ async def test_an_officer_decides_under_the_name_that_identity_knows(town: Town)
     assert done.applicant.display_name == "测试新"
     assert [each.display_name for each in done.decision.former_parties] == ["测试甲"]
     (told,) = await decisions(town)
-    assert told.holder.display_name == "测试新"
+    assert told.holders[0].display_name == "测试新"
     assert town.known.licenses_checked[-1].holders[0].display_name == "测试新"
 
 
@@ -146,4 +146,4 @@ async def test_a_name_that_changed_before_the_licence_was_made_is_decided_anew(t
     for _ in range(2):
         done = await town.step("Redecide", case, town.decider, restated_parties=[MARRIED], request_id=once, **again)
     assert [each.display_name for each in done.decision.former_parties] == ["测试甲"]
-    assert (await decisions(town))[-1].holder.display_name == "测试新"
+    assert (await decisions(town))[-1].holders[0].display_name == "测试新"

@@ -276,6 +276,27 @@ async def test_progress_that_comes_early_is_held(pair: Pair) -> None:
         await push(second, stranger)
 
 
+async def test_several_results_are_taken_each_named_with_its_region(pair: Pair) -> None:
+    """Today one is sent; a region that sends more is understood, and one that leaves itself out of a name is not."""
+    sent = await pair.send()
+    token = pair.home.service.issuer.token(f"{HANDLING}services/cases", "REGION", region="320402")
+    licences = [f"licenses/00000000-0000-7000-8000-00000000000{number}" for number in (1, 2)]
+
+    async def push(sequence: int, region: str) -> rpc.TransferReceipt:
+        result = rpc.TransferResult(
+            outcome=pb.OUTCOME_APPROVED, results=[pb.CaseResult(license=f"{region}{each}") for each in licences]
+        )
+        result.decide_time.FromDatetime(morning(MONDAY))
+        message = enveloped(result, exchange_id=sent.exchange_id, sequence=sequence, sender_region="320402")
+        request = rpc.PushProgressRequest(message=message)
+        return await pair.home.call(pair.home.exchange.PushProgress, request, rpc.TransferReceipt, token)
+
+    assert (await push(1, HANDLING)).understanding == rpc.UNDERSTANDING_UNDERSTOOD
+    known = await pair.transfer(pair.home, sent.name)
+    assert [each.license for each in known.result.results] == [f"{HANDLING}{each}" for each in licences]
+    assert list((await push(2, "")).doubts) == ["results: results.region"]
+
+
 async def test_an_officer_of_the_deciding_region_does_not_answer_past_its_service(pair: Pair) -> None:
     sent = await pair.send()
     officer = pair.home.service.issuer.token(f"{HANDLING}{REVIEWER}", "REGION", region="320402")

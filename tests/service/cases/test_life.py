@@ -328,7 +328,7 @@ async def test_a_licence_closes_its_case_once(town: Town) -> None:
     await town.review(case)
     await town.step("Decide", case, outcome=pb.OUTCOME_APPROVED)
     told = [events.CaseLicenseOrdered.FromString(data) for kind, data in await town.events() if "ordered" in kind]
-    assert (told[0].license_type, told[0].holder.subject) == (LICENSE_TYPE, PERSON)
+    assert (told[0].license_type, told[0].holders[0].subject) == (LICENSE_TYPE, PERSON)
     assert dict(told[0].license_fields) == messages(KZ_JYCS="示例路1号")
     assert told[0].case.receiving_region == "341500"
     with pytest.raises(FailedPrecondition) as pending:

@@ -227,7 +227,7 @@ async def test_tasks_follow_the_case_and_are_taken_once(town: Town) -> None:
 async def test_materials_are_checked_before_acceptance(town: Town) -> None:
     rules = [
         item_service_pb2.MaterialRule(
-            code="M1", display_name="营业执照", required=True, license_type_code="91340000MA001"
+            code="M1", display_name="营业执照", required=True, license_type_codes=["91340000MA001"]
         ),
         item_service_pb2.MaterialRule(code="M2", display_name="平面图", required=True),
         item_service_pb2.MaterialRule(code="M3", display_name="申请表", required=True),

@@ -26,11 +26,13 @@ from tongban.license.v1 import events_pb2 as events
 def decided(license_type: str, case: str = CASE, **changes: object) -> cases.CaseLicenseOrdered:
     data = cases.CaseLicenseOrdered(
         license_type=license_type,
-        holder=party_pb2.Party(
-            subject=f"//341599/{FIRM}",
-            display_name="测试虚构便利店有限公司",
-            document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),
-        ),
+        holders=[
+            party_pb2.Party(
+                subject=f"//341599/{FIRM}",
+                display_name="测试虚构便利店有限公司",
+                document=common_pb2.IdentityDocument(type_code="001", number=FIRM_CODE),
+            )
+        ],
         license_fields=messages(FDDBR="测试甲"),
         **changes,  # type: ignore[arg-type]
     )
