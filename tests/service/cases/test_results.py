@@ -282,6 +282,7 @@ async def test_an_item_says_all_its_fees_and_takes_one_result_in_working_days(to
     assert [(each.field, each.rule) for each in error.value.violations] == [
         ("service_item.content.promised_limit.unit", "enum.in")
     ]
+    assert error.value.violations[0].description == "must be one of TIME_UNIT_WORKING_DAY"
 
 
 async def test_calendars_have_revisions(town: Town) -> None:
