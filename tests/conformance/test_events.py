@@ -36,7 +36,7 @@ def test_what_is_emitted_has_a_message() -> None:
 def test_what_says_too_much_is_seen() -> None:
     """The walk finds what the events had when all of them were told to everybody."""
     found = events_told.says_too_much(contracts.find_message("tongban.cases.v1.CaseLicenseOrdered"))
-    assert {"CaseLicenseOrdered.holder.display_name", "CaseLicenseOrdered.holder.document.number"} <= set(found)
+    assert {"CaseLicenseOrdered.holders.display_name", "CaseLicenseOrdered.holders.document.number"} <= set(found)
     assert "Decision.reason" in events_told.says_too_much(contracts.find_message("tongban.cases.v1.Decision"))
 
 
