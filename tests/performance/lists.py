@@ -39,7 +39,7 @@ OF_CASES: Asked = {
     "a person and their firm": ([Scope({"applicant": "v3"}), Scope({"applicant": "v5"}), Scope({"agent": "v3"})], {}),
     "by number": ([DEPARTMENT], {"filter": "number = v700007"}),
     "what many fit": ([DEPARTMENT], {"filter": "assurance < 30"}),
-    "what nothing fits": ([Scope({})], {"filter": "task_code = nothing AND NOT license:*"}),
+    "what nothing fits": ([Scope({})], {"filter": "task_code = nothing AND NOT results.license:*"}),
     "what nothing of a department fits": ([DEPARTMENT], {"filter": "home_region = nothing OR rating:*"}),
     "one time of another kind": ([Scope({})], {"filter": "submit_time = 2024-06-05T00:00:00Z"}),
 }
