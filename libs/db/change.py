@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from libs.db.connection import DatabaseConnection
 from libs.db.evidence import recorded
+from libs.db.failures import ProtocolError
 from libs.db.query import columns_of, encoded
 from libs.db.statement import Statement
 
@@ -35,7 +36,13 @@ class Change(Generic[Record]):
         return recorded(", ".join(filter(None, (self._parts, parts))))
 
     async def put_off(self, connection: DatabaseConnection, **values: Any) -> None:
-        """Puts the change off; one that waits already is done."""
+        """Puts the change off; one that waits already is done.
+
+        Raises:
+            ProtocolError: no transaction is open, whose end would do it: it would wait for who is lent the connection next.
+        """
+        if not connection.driver.is_in_transaction():
+            raise ProtocolError("a change is put off outside of a transaction")
         await connection.settle()
         connection.pending = PutOff(self, encoded(self._record, values))
 

@@ -15,7 +15,7 @@ from libs.db.protocol import begun
 from libs.db.query import Query, of
 from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction
-from libs.errors import AlreadyExists, FailedPrecondition
+from libs.errors import AlreadyExists, FailedPrecondition, Unavailable
 from libs.process import Process
 from tests.support import sql
 from tests.support.events import Done
@@ -176,3 +176,11 @@ async def test_a_change_that_says_what_evidence_says_is_refused(process: Process
     with pytest.raises(ValueError, match="traceparent"):
         await _run(process, tell)
     assert await _evidence(process) == (0, 0, 0)
+
+
+async def test_outside_of_a_transaction_nothing_is_put_off(process: Process) -> None:
+    with pytest.raises(Unavailable):
+        async with process.database.read() as connection:
+            await _add(connection)
+    await _run(process)
+    assert await _words(process) == {}
