@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from libs.db.connection import DatabaseConnection
 from libs.db.evidence import recorded
 from libs.db.failures import ProtocolError
+from libs.db.protocol import alone
 from libs.db.query import columns_of, encoded
 from libs.db.statement import Statement
 
@@ -41,9 +42,10 @@ class Change(Generic[Record]):
         Raises:
             ProtocolError: no transaction is open, whose end would do it: it would wait for who is lent the connection next.
         """
-        if not connection.driver.is_in_transaction():
+        if not connection.is_in_transaction:
             raise ProtocolError("a change is put off outside of a transaction")
-        await connection.settle()
+        if connection.pending is not None:
+            await connection.ready()
         connection.pending = PutOff(self, encoded(self._record, values))
 
 
@@ -74,20 +76,32 @@ class PutOff:
         await driver.fetch(alone.text, *alone.arguments(self.values))
 
 
-async def write_evidence(connection: DatabaseConnection, parts: str, values: Mapping[str, Any]) -> None:
-    """Writes a transaction's evidence, with ``parts`` and what was put off, in one statement.
+async def close_with_evidence(connection: DatabaseConnection, parts: str, values: Mapping[str, Any]) -> None:
+    """Writes a transaction's evidence, with ``parts`` and what was put off, in one statement, its last.
+
+    Where it is the only one, it needs neither BEGIN nor COMMIT: a statement is all or nothing by itself.
 
     Raises:
         ValueError: what was put off has a parameter of the same name; it must be renamed.
+        Unavailable: DEPENDENCY_UNAVAILABLE, no answer came to the only statement: it may have been done.
     """
+    statement, values = _with_pending(connection, parts, values)
+    if connection.opening is None:
+        await statement.execute(connection, values)
+    else:
+        await alone(connection, statement.text, statement.arguments(values))
+
+
+def _with_pending(
+    connection: DatabaseConnection, parts: str, values: Mapping[str, Any]
+) -> tuple[Statement, Mapping[str, Any]]:
     waiting = connection.take_pending()
     if waiting is None:
-        await _plain(parts).execute(connection, values)
-        return
+        return _plain(parts), values
     assert isinstance(waiting, PutOff)
     if shared := values.keys() & waiting.values.keys():
         raise ValueError(f"evidence and change both say {sorted(shared)}")
-    await waiting.change.beside(parts).execute(connection, {**waiting.values, **values})
+    return waiting.change.beside(parts), {**waiting.values, **values}
 
 
 _plain = cache(recorded)

@@ -1,5 +1,6 @@
 """A connection to the service's database: how one is opened, and what is lent of it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,17 +31,29 @@ class DatabaseConnection:
     Attributes:
         driver: asyncpg's; it begins no transaction by itself, so that each statement stands alone.
         age: which age of the server it was opened in (``libs.db.pool``).
+        opening: what the first statement of a transaction does before itself (``libs.db.protocol``); None outside of one, and
+            where it is done.
         pending: what the transaction is still to change; every statement and the commit see it done.
     """
 
     driver: Any
     age: int
+    opening: Callable[[Any], Awaitable[None]] | None = None
     pending: PendingChange | None = None
 
-    async def settle(self) -> None:
-        """Does what was put off."""
+    async def ready(self) -> Any:
+        """Does what the next statement is to find done, and returns the driver for it."""
+        if (opening := self.opening) is not None:
+            self.opening = None
+            await opening(self.driver)
         if (change := self.take_pending()) is not None:
             await change.run(self.driver)
+        return self.driver
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open, or will be with the next statement."""
+        return self.opening is not None or bool(self.driver.is_in_transaction())
 
     def take_pending(self) -> PendingChange | None:
         """Returns what was put off, for who does it with a statement of their own."""

@@ -11,7 +11,7 @@ from libs.config import DatabaseConfig
 from libs.db.connection import DatabaseConnection, opened
 from libs.db.failures import translated
 from libs.db.pool import Connect, ConnectionPool, PoolSide
-from libs.db.protocol import begin, commit, is_whole, rollback
+from libs.db.protocol import abandon, begin, finish, is_whole
 from libs.db.statement import ping
 from libs.errors import TongbanError
 from libs.observability.tracing import Tracing
@@ -26,7 +26,7 @@ class Database:
     """One service's database: transactions for writes, single statements for reads.
 
     A read begins nothing and resets nothing, one round trip (measured: half the cost). A transaction is BEGIN and COMMIT
-    sent and seen answered (``libs.db.protocol``). Statements are those of ``libs.db.query`` and ``libs.db.statement``.
+    sent and seen answered, or one statement alone (``libs.db.protocol``). Statements are those of ``libs.db.query`` and ``libs.db.statement``.
 
     Reads and transactions share one pool of ``pool_size`` connections. Who holds one for long (a leader) opens it beside, ``OWN`` (``libs.db.pool``)
     at most: so a process never has more than both together.
@@ -98,15 +98,11 @@ class _Lending:
             self._span.__enter__()
         try:
             self._held = await self._pool.take(self._side)
-            try:
-                await self._begin(self._held)
-            except BaseException as error:
-                self._pool.give(self._side, self._held, error, fit=False)
-                raise
         except BaseException as error:
             self._close_span(error)
             _raise_translated(error)
             raise
+        self._begin(self._held)
         return self._held
 
     async def __aexit__(
@@ -130,8 +126,8 @@ class _Lending:
         if self._span is not None:
             self._span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
-    async def _begin(self, held: DatabaseConnection) -> None:
-        """Does what stands before the block."""
+    def _begin(self, held: DatabaseConnection) -> None:
+        """Notes what the first statement of the block is to do before itself."""
 
     async def _end(self, held: DatabaseConnection, error: BaseException | None) -> bool:  # noqa: ARG002 - some need it
         """Does what stands after the block; returns whether the connection is fit to be lent again."""
@@ -142,15 +138,13 @@ class _Lending:
 class _Transaction(_Lending):
     __slots__ = ()
 
-    async def _begin(self, held: DatabaseConnection) -> None:
-        await begin(held.driver)
+    def _begin(self, held: DatabaseConnection) -> None:
+        held.opening = begin
 
     async def _end(self, held: DatabaseConnection, error: BaseException | None) -> bool:
         if error is not None:
-            held.take_pending()
-            return await rollback(held.driver, error)
-        await held.settle()
-        await commit(held.driver)
+            return await abandon(held, error)
+        await finish(held)
         return True
 
 

@@ -4,14 +4,18 @@ The driver's own Transaction believes in itself: it counts as begun before BEGIN
 looked at. A cancellation at the wrong await then makes the next transaction a savepoint that nobody ever commits. So a
 transaction here is what the *server* said: BEGIN was answered and the server stands in a transaction, COMMIT was answered
 by COMMIT (a transaction that failed before is answered by ROLLBACK), and it stands in none.
+
+BEGIN goes before the first statement, and not before the block: a transaction of one statement alone needs none of it.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import asyncpg
 
 from libs.db.connection import DatabaseConnection
-from libs.db.failures import OutcomeUnknown, ProtocolError, is_unsure
+from libs.db.failures import DATABASE_ERRORS, OutcomeUnknown, ProtocolError, is_unsure
 from libs.errors import reasons
 
 
@@ -31,6 +35,49 @@ async def begin(driver: asyncpg.Connection) -> None:
         raise ProtocolError("a transaction begins on a connection that is not at rest")
     if await driver.execute("BEGIN") != "BEGIN" or not driver.is_in_transaction():
         raise ProtocolError("the server did not begin a transaction")
+
+
+async def alone(connection: DatabaseConnection, text: str, arguments: Sequence[Any]) -> None:
+    """Does a transaction that has begun nothing yet whole, by one statement; what comes after it in its block is refused.
+
+    Raises:
+        Unavailable: DEPENDENCY_UNAVAILABLE, no answer came: it may have been done.
+    """
+    if not is_quiet(connection.driver):
+        raise ProtocolError("a transaction begins on a connection that is not at rest")
+    connection.opening = refuse
+    try:
+        await connection.driver.fetch(text, *arguments)
+    except DATABASE_ERRORS as error:
+        if is_unsure(error):
+            raise OutcomeUnknown from error
+        raise
+
+
+async def refuse(_driver: asyncpg.Connection) -> None:
+    """Stands where BEGIN would, once a transaction is done."""
+    raise ProtocolError("a statement after the one that was to be its transaction's only one")
+
+
+async def finish(connection: DatabaseConnection) -> None:
+    """Commits what a block left; nothing, where it began nothing or is done.
+
+    Raises:
+        Unavailable: DEPENDENCY_UNAVAILABLE, no answer came: it may have been done.
+        Internal: the transaction had failed before; nothing was done.
+    """
+    if connection.pending is not None:
+        await connection.ready()
+    if connection.opening is None:
+        await commit(connection.driver)
+    connection.opening = None
+
+
+async def abandon(connection: DatabaseConnection, error: BaseException) -> bool:
+    """Takes back what a block left that ended with ``error``; returns whether the connection is fit for further use."""
+    connection.opening = None
+    connection.take_pending()
+    return await rollback(connection.driver, error)
 
 
 async def commit(driver: asyncpg.Connection) -> None:
@@ -58,7 +105,7 @@ async def rollback(driver: asyncpg.Connection, error: BaseException) -> bool:
     Only what an ordinary error leaves behind is worth an answer of the server's. A cancellation (the caller hung up, the
     time was over) may have come in the middle of anything: then the connection's end is the transaction's.
     """
-    if not isinstance(error, Exception) or not is_whole(driver):
+    if not isinstance(error, Exception) or isinstance(error, ProtocolError) or not is_whole(driver):
         return False
     if not driver.is_in_transaction():
         return is_quiet(driver)
@@ -95,12 +142,10 @@ class begun:  # noqa: N801 - used as a function
         fit = False
         try:
             if error is None:
-                await self._connection.settle()
-                await commit(self._driver)
+                await finish(self._connection)
                 fit = True
             else:
-                self._connection.take_pending()
-                fit = await rollback(self._driver, error)
+                fit = await abandon(self._connection, error)
         finally:
             if not fit:
                 self._driver.terminate()

@@ -34,18 +34,16 @@ class Statement:
 
     async def first(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """Runs the statement and returns its first row, or None."""
-        if connection.pending is not None:
-            await connection.settle()
-        return await connection.driver.fetchrow(self.text, *self.arguments(values))
+        driver = await connection.ready()
+        return await driver.fetchrow(self.text, *self.arguments(values))
 
     async def all(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
         """Runs the statement and returns its rows."""
         return await self._rows(connection, values)
 
     async def _rows(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> list[asyncpg.Record]:
-        if connection.pending is not None:
-            await connection.settle()
-        rows: list[asyncpg.Record] = await connection.driver.fetch(self.text, *self.arguments(values))
+        driver = await connection.ready()
+        rows: list[asyncpg.Record] = await driver.fetch(self.text, *self.arguments(values))
         return rows
 
 

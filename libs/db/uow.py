@@ -14,7 +14,7 @@ from libs.clock import Clock
 from libs.crypto.envelope import Column, FieldCipher
 from libs.crypto.sm3 import sm3
 from libs.db.bodies import kept_body, row_of, same_body
-from libs.db.change import write_evidence
+from libs.db.change import close_with_evidence
 from libs.db.command import Command
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
@@ -107,7 +107,7 @@ class Transaction(Evidence):
     committed: list[Callable[[], None]] = field(default_factory=list)
 
     async def flush(self, response: Message) -> None:
-        """Writes answer, events and records, with what was put off, in one statement."""
+        """Writes answer, events and records, with what was put off, in one statement; nothing may follow it."""
         command = self.command
         name = self.about or str(getattr(response, "name", "") or "")
         written = wire_bytes(response)
@@ -120,11 +120,11 @@ class Transaction(Evidence):
             "response": self.cipher.encrypt(_ANSWER, row_of(command), written),
             "record": receipt.record.rpartition("/")[2],
         }
-        await write_evidence(self.connection, _KEPT, {**self.values(), **answer})
+        await close_with_evidence(self.connection, _KEPT, {**self.values(), **answer})
 
     async def flush_step(self) -> None:
-        """Writes the events and the records that were added, and no answer: the command goes on."""
-        await write_evidence(self.connection, "", self.values())
+        """Writes the events and the records that were added, and no answer: the command goes on, in another transaction."""
+        await close_with_evidence(self.connection, "", self.values())
 
 
 Work: TypeAlias = Callable[[Transaction], Awaitable[Answer]]
@@ -267,7 +267,7 @@ class UnitOfWork:
 async def _ended(transaction: Transaction, answer: Message) -> None:
     """Writes what belongs to a change; raises where there is to be none."""
     if transaction.command.validate_only:
-        await transaction.connection.settle()
+        await transaction.connection.ready()
         raise _OnlyValidated
     await transaction.flush(answer)
 

@@ -24,6 +24,8 @@ _log = logger(__name__)
 _BATCH = 500
 _POLL_SECONDS = 0.2
 _GATHER_SECONDS = 0.02
+_MANY, _GATHER_MANY_SECONDS = 8, 0.05
+"""Where so many came since the last turn, it is waited for more a little longer."""
 _STREAM_LIMIT = 2_000_000
 
 
@@ -115,7 +117,9 @@ class Relay:
             except (RedisError, OSError) as error:
                 _log.warning("events wait", error=type(error).__name__)
                 moved = 0
-            told = moved == _BATCH or await self._committed_meanwhile()
+            told = moved == _BATCH or await self._committed_meanwhile(
+                _GATHER_SECONDS if moved < _MANY else _GATHER_MANY_SECONDS
+            )
 
     async def _any(self, connection: DatabaseConnection) -> bool:
         """Looks whether another replica has committed something, or something was left: cheap, for mostly there is nothing."""
@@ -124,13 +128,13 @@ class Relay:
             metrics.OUTBOX_LAG.set(0)
         return waiting
 
-    async def _committed_meanwhile(self) -> bool:
+    async def _committed_meanwhile(self, gather_seconds: float) -> bool:
         """Waits for a commit of this process, not for long; tells whether there was one."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
                 await self._committed.wait()
                 # A turn costs about a millisecond whatever it moves; under load the next commits come along.
-                await asyncio.sleep(_GATHER_SECONDS)
+                await asyncio.sleep(gather_seconds)
         return self._committed.is_set()
 
     async def _move(self, connection: DatabaseConnection) -> int:

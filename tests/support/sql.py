@@ -48,8 +48,8 @@ async def execute(
 ) -> Found:
     """Runs a statement: one of SQLAlchemy, or SQL without parameters."""
     text, arguments = (statement, []) if isinstance(statement, str) else _compiled(statement, values or {})
-    await connection.settle()
-    found = await connection.driver.fetch(text, *arguments)
+    driver = await connection.ready()
+    found = await driver.fetch(text, *arguments)
     if not found:
         return Found([])
     given = list(found[0].keys())

@@ -213,6 +213,7 @@ async def test_a_record_that_commits_late_is_not_lost(log: Log) -> None:
     """It has a lower number than one that is integrated already."""
     process = log.process
     async with process.database.transaction() as connection:
+        await connection.ready()  # or it would be one statement alone, which commits when it is done
         late = process.uow.within(connection, command(common_pb2.Date()))
         await late.flush(common_pb2.Date())
         await log.write()

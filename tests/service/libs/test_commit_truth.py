@@ -103,7 +103,7 @@ USES = pytest.mark.parametrize(
 @USES
 async def test_cancelled_at_any_await_nothing_acknowledged_vanishes(bench: Bench, use: Use) -> None:
     await use(bench)
-    assert await at_every_await(lambda: use(bench), bench.whoever_comes_next) > 1
+    assert await at_every_await(lambda: use(bench), bench.whoever_comes_next) > 0
 
 
 @USES

@@ -68,11 +68,11 @@ class Line:
         """How often work for ``subject`` was done."""
         return int(await self.witness.fetchval(_EFFECTS, subject))
 
-    def commits_go(self, *, silent: bool) -> None:
-        """Lets the next COMMIT's answer be lost, or COMMIT itself (``silent``)."""
+    def lose(self, words: bytes, *, silent: bool) -> None:
+        """Lets the answer be lost to the next that the server is sent with such words, or that itself (``silent``)."""
 
         def watch(pipe: Pipe, data: bytes) -> None:
-            if b"COMMIT" in data:
+            if words in data:
                 pipe.silent, pipe.deaf = silent, True
                 self.wire.watch = lambda _pipe, _data: None
 
@@ -133,50 +133,79 @@ async def test_who_finds_all_connections_in_use_does_not_wait_long(line: Line) -
     assert await line.failures(1) == []
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a transaction ends.
+
+    Attributes:
+        words: what is sent last.
+        before: what it asks of the database before that.
+    """
+
+    words: bytes
+    before: tuple[str, ...]
+
+    async def work(self, tx: Transaction) -> common_pb2.Money:
+        """The work of a command that ends so."""
+        for each in self.before:
+            await sql.execute(tx.connection, each)
+        return await _work(tx, "cases/1")
+
+
+BY_COMMIT = Ending(b"COMMIT", ("SELECT 1",))
+ALONE = Ending(b"cases/1", ())
+"""One statement is the whole transaction: its values hold the subject."""
+ENDINGS = pytest.mark.parametrize("ending", [BY_COMMIT, ALONE], ids=["by COMMIT", "one statement alone"])
+
+
 async def _work(tx: Transaction, subject: str) -> common_pb2.Money:
     tx.emit(subject, Done(fen=1))
     return SINGLE
 
 
-async def test_a_commit_whose_answer_is_lost_is_looked_up(line: Line) -> None:
+@ENDINGS
+async def test_a_commit_whose_answer_is_lost_is_looked_up(line: Line, ending: Ending) -> None:
     """It was done: the same call finds that out by itself."""
     once = command(SINGLE, common_pb2.Money)
-    line.commits_go(silent=False)
-    assert await line.uow.run(once, lambda tx: _work(tx, "cases/1")) == SINGLE
+    line.lose(ending.words, silent=False)
+    assert await line.uow.run(once, ending.work) == SINGLE
     assert await line.effects("cases/1") == 1
 
 
-async def test_a_commit_that_is_lost_is_not_told_as_done(line: Line) -> None:
+@ENDINGS
+async def test_a_commit_that_is_lost_is_not_told_as_done(line: Line, ending: Ending) -> None:
     once = command(SINGLE, common_pb2.Money)
-    line.commits_go(silent=True)
+    line.lose(ending.words, silent=True)
     with pytest.raises(Unavailable) as error:
-        await line.uow.run(once, lambda tx: _work(tx, "cases/1"))
+        await line.uow.run(once, ending.work)
     assert (error.value.reason, error.value.metadata) == ("DEPENDENCY_UNAVAILABLE", {"dependency": "database"})
     assert error.value.retry_after
     assert await line.effects("cases/1") == 0
     line.wire.cut()
     await line.failures(1)  # one call at most meets a connection that was cut while it was idle
-    assert await line.uow.run(once, lambda tx: _work(tx, "cases/1")) == SINGLE
+    assert await line.uow.run(once, ending.work) == SINGLE
     assert await line.effects("cases/1") == 1
 
 
-async def test_a_commit_that_arrives_late_is_done_once(line: Line) -> None:
+@ENDINGS
+async def test_a_commit_that_arrives_late_is_done_once(line: Line, ending: Ending) -> None:
     """A frozen server takes it up when it wakes, after the caller gave up, and while the caller tries again."""
     once = command(SINGLE, common_pb2.Money)
-    line.commits_go(silent=True)
+    line.lose(ending.words, silent=True)
     with pytest.raises(Unavailable):
-        await line.uow.run(once, lambda tx: _work(tx, "cases/1"))
-    again = asyncio.ensure_future(line.uow.run(once, lambda tx: _work(tx, "cases/1")))
+        await line.uow.run(once, ending.work)
+    again = asyncio.ensure_future(line.uow.run(once, ending.work))
     late = next(pipe for pipe in line.wire.pipes if pipe.kept)
     late.deliver()
     assert await again == SINGLE
     assert await line.effects("cases/1") == 1
 
 
-async def test_a_step_whose_commit_is_not_answered_is_not_told_as_done(line: Line) -> None:
-    line.commits_go(silent=False)
+@ENDINGS
+async def test_a_step_whose_commit_is_not_answered_is_not_told_as_done(line: Line, ending: Ending) -> None:
+    line.lose(ending.words, silent=False)
     with pytest.raises(Unavailable):
-        await line.uow.step(command(SINGLE, common_pb2.Money), lambda tx: _work(tx, "cases/1"))
+        await line.uow.step(command(SINGLE, common_pb2.Money), ending.work)
 
 
 async def test_a_refusal_is_not_told_while_it_may_be_a_repeats(line: Line) -> None:
@@ -185,7 +214,8 @@ async def test_a_refusal_is_not_told_while_it_may_be_a_repeats(line: Line) -> No
     await line.uow.run(once, lambda tx: _work(tx, "cases/1"))
     await line.fill()
 
-    async def refuse(_: Transaction) -> common_pb2.Money:
+    async def refuse(tx: Transaction) -> common_pb2.Money:
+        await sql.execute(tx.connection, "SELECT 1")
         line.wire.fall_silent()
         raise FailedPrecondition("STATE_CONFLICT", "it is done already")
 
@@ -199,7 +229,7 @@ async def test_a_transaction_that_failed_is_not_committed_in_silence(line: Line)
 
     async def swallow() -> None:
         async with line.database.transaction() as connection:
-            driver = connection.driver
+            driver = await connection.ready()
             await driver.execute(
                 "INSERT INTO outbox (id, type, subject, traceparent, time, data)"
                 " VALUES ('1', 't', 'cases/1', '', now(), '')"

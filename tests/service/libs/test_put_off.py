@@ -1,64 +1,35 @@
 """Changes that wait for the evidence: one round trip less, and nothing is read, refused or committed without them."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
 
 from libs.db.change import Addition, Change
 from libs.db.connection import DatabaseConnection
-from libs.db.engine import Database, read_dsn
 from libs.db.protocol import begun
-from libs.db.query import Query, of
 from libs.db.schema import audit_records, idempotency, outbox
 from libs.db.uow import Transaction
 from libs.errors import AlreadyExists, FailedPrecondition, Unavailable
 from libs.process import Process
-from tests.support import sql
 from tests.support.events import Done
-from tests.support.process import command, count, process_of
+from tests.support.process import command, count
 from tests.support.service import Ground
+from tests.support.words import READ, Word, asked_of, process_with_words, words_of
 from tongban.common.v1 import common_pb2
 
 DONE = common_pb2.Money(fen=1)
-WORDS = sa.Table(
-    "words",
-    sa.MetaData(),
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("word", sa.Text, nullable=False),
-)
-
-
-@of(WORDS)
-@dataclass(frozen=True, slots=True)
-class Word:
-    id: str
-    word: str
-
-
 ADD = Addition(Word)
 SAY = Change(Word, "said AS (UPDATE words SET word = :word WHERE id = :id)")
-READ = Query(Word, "SELECT {columns} FROM words ORDER BY id")
 
 
 @pytest_asyncio.fixture
 async def process(ground: Ground) -> AsyncIterator[Process]:
     """A table without rows, and nothing done yet."""
-    async with process_of(ground) as made:
-        owner = Database(read_dsn(made.config.database.owner_dsn_file))
-        async with owner.read() as connection:
-            await sql.execute(connection, "CREATE TABLE words (id text PRIMARY KEY, word text NOT NULL)")
-            await sql.execute(connection, "GRANT ALL ON words TO PUBLIC")
-        await owner.close()
+    async with process_with_words(ground) as made:
         yield made
-
-
-async def _words(process: Process) -> dict[str, str]:
-    async with process.database.read() as connection:
-        return {each.id: each.word for each in await READ.all(connection)}
 
 
 async def _evidence(process: Process) -> tuple[int, ...]:
@@ -83,24 +54,47 @@ async def _say(connection: DatabaseConnection) -> None:
     await SAY.put_off(connection, id="a", word="then")
 
 
-async def test_a_change_and_its_evidence_are_one_statement(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    async with process.database.read() as connection:
-        driver = type(connection.driver)
-    fetch = driver.fetch
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whatever servers are asked, in the order in which they are."""
+    return asked_of(monkeypatch)
 
-    async def counted(self: Any, query: str, *arguments: Any, **more: Any) -> Any:
-        asked.append(query)
-        return await fetch(self, query, *arguments, **more)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(driver, "fetch", counted)
-        await _run(process, _add)
-    (once,) = [each for each in asked if "words" in each or "idempotency" in each]
+async def test_a_change_and_its_evidence_are_one_statement_and_nothing_beside(
+    process: Process, asked: list[str]
+) -> None:
+    asked.clear()
+    await _run(process, _add)
+    (once,) = asked
     assert "INSERT INTO words" in once
     assert "INSERT INTO idempotency" in once
-    assert await _words(process) == {"a": "first"}
+    assert await words_of(process) == {"a": "first"}
     assert await _evidence(process) == (1, 1, 1)
+
+
+async def test_what_asks_before_begins_first_and_commits_last(process: Process, asked: list[str]) -> None:
+    asked.clear()
+    await _run(process, READ.all, _add)
+    began, read, wrote, ended = asked
+    assert (began, ended) == ("BEGIN", "COMMIT")
+    assert ("FROM words" in read, "INSERT INTO words" in wrote) == (True, True)
+
+
+async def test_a_transaction_that_asks_nothing_is_none(process: Process, asked: list[str]) -> None:
+    asked.clear()
+    async with process.database.transaction():
+        pass
+    assert asked == []
+
+
+async def test_nothing_follows_a_statement_that_is_a_transaction(process: Process) -> None:
+    async def late(tx: Transaction) -> None:
+        await tx.flush_step()
+        await READ.all(tx.connection)
+
+    with pytest.raises(Unavailable):
+        await process.uow.step(command(DONE, common_pb2.Money), late)
+    assert await words_of(process) == {}
 
 
 async def test_a_transaction_reads_what_it_put_off(process: Process) -> None:
@@ -119,7 +113,7 @@ async def test_a_transaction_reads_what_it_put_off(process: Process) -> None:
 
 async def test_of_two_changes_of_a_row_the_later_stands(process: Process) -> None:
     await _run(process, _add, _say)
-    assert await _words(process) == {"a": "then"}
+    assert await words_of(process) == {"a": "then"}
 
 
 async def test_what_is_refused_changes_nothing_and_reaches_no_later_transaction(process: Process) -> None:
@@ -128,9 +122,9 @@ async def test_what_is_refused_changes_nothing_and_reaches_no_later_transaction(
 
     with pytest.raises(FailedPrecondition):
         await _run(process, _add, refuse)
-    assert await _words(process) == {}
+    assert await words_of(process) == {}
     await _run(process)
-    assert await _words(process) == {}
+    assert await words_of(process) == {}
     assert await _evidence(process) == (1, 1, 1)
 
 
@@ -144,7 +138,7 @@ async def test_a_key_that_is_taken_is_told_and_nothing_is_recorded(process: Proc
 
 async def test_what_is_only_validated_is_tried_whole(process: Process) -> None:
     await _run(process, _add, validate_only=True)
-    assert await _words(process) == {}
+    assert await words_of(process) == {}
     await _run(process, _add)
     with pytest.raises(AlreadyExists):
         await _run(process, _add, validate_only=True)
@@ -156,7 +150,7 @@ async def test_a_transaction_without_evidence_commits_what_it_put_off(process: P
         await _add(connection)
     async with process.database.own() as connection, begun(connection):
         await _say(connection)
-    assert await _words(process) == {"a": "then"}
+    assert await words_of(process) == {"a": "then"}
 
 
 async def test_a_step_of_several_writes_what_it_put_off(process: Process) -> None:
@@ -164,7 +158,7 @@ async def test_a_step_of_several_writes_what_it_put_off(process: Process) -> Non
         await _add(tx.connection)
 
     await process.uow.step(command(DONE, common_pb2.Money), work)
-    assert await _words(process) == {"a": "first"}
+    assert await words_of(process) == {"a": "first"}
 
 
 async def test_a_change_that_says_what_evidence_says_is_refused(process: Process) -> None:
@@ -183,4 +177,4 @@ async def test_outside_of_a_transaction_nothing_is_put_off(process: Process) -> 
         async with process.database.read() as connection:
             await _add(connection)
     await _run(process)
-    assert await _words(process) == {}
+    assert await words_of(process) == {}
