@@ -42,11 +42,14 @@ class Change(Generic[Record]):
         Raises:
             ProtocolError: no transaction is open, whose end would do it: it would wait for who is lent the connection next.
         """
+        await self._wait(connection, encoded(self._record, values))
+
+    async def _wait(self, connection: DatabaseConnection, values: Mapping[str, Any]) -> None:
         if not connection.is_in_transaction:
             raise ProtocolError("a change is put off outside of a transaction")
         if connection.pending is not None:
             await connection.ready()
-        connection.pending = PutOff(self, encoded(self._record, values))
+        connection.pending = PutOff(self, values)
 
 
 class Addition(Change[Record]):
@@ -54,13 +57,16 @@ class Addition(Change[Record]):
 
     def __init__(self, record: type[Record]) -> None:
         table, names = columns_of(record)
-        given = ", ".join(f":{name}" for name in names)
+        # Named apart from the evidence's: a column may have the name of anything.
+        self._parameters = {name: f"added_{name}" for name in names}
+        given = ", ".join(f":{parameter}" for parameter in self._parameters.values())
         super().__init__(record, f"added AS (INSERT INTO {table} ({', '.join(names)}) VALUES ({given}))")  # noqa: S608 - names of our own columns
-        self._names = names
 
-    async def add(self, connection: DatabaseConnection, made: Record) -> None:
-        """Puts the addition of a row off."""
-        await self.put_off(connection, **{name: getattr(made, name) for name in self._names})
+    async def add(self, connection: DatabaseConnection, made: Record) -> Record:
+        """Puts the addition of a row off; returns it as it will stand."""
+        values = encoded(self._record, {name: getattr(made, name) for name in self._parameters})
+        await self._wait(connection, {self._parameters[name]: value for name, value in values.items()})
+        return made
 
 
 @dataclass(frozen=True, slots=True)

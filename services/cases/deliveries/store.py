@@ -6,9 +6,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -92,7 +93,7 @@ LISTED = FilteredList(
     },
     "create_time desc",
 )
-ADD, UPDATE = Insert(DeliveryRow), Update(DeliveryRow)
+ADD, UPDATE = Addition(DeliveryRow), Update(DeliveryRow)
 _BY_ID = Query(DeliveryRow, "SELECT {columns} FROM deliveries WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(DeliveryRow, "SELECT {columns} FROM deliveries WHERE id = CAST(:id AS uuid) FOR UPDATE")
 

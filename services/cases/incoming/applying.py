@@ -1,7 +1,7 @@
 """Messages of another region's window, applied here (办理地): the application becomes a case, what comes later changes it."""
 
 from libs.access.actor import Actor
-from libs.db.query import Insert
+from libs.db.change import Addition
 from libs.db.uow import Transaction
 from libs.errors import reasons
 from libs.ids.uuid7 import uuid7
@@ -22,7 +22,7 @@ from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import rating_service_pb2
 from tongban.cases.v1 import resources_pb2 as resources
 
-_ADD = Insert(TransferRow)
+_ADD = Addition(TransferRow)
 _MODES = Names(resources.CrossRegionMode)
 
 

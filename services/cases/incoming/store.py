@@ -8,9 +8,10 @@ from typing import Any
 
 from libs.access.actor import Actor, from_claims
 from libs.crypto.envelope import FieldCipher
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, joined, of
+from libs.db.query import Query, joined, of
 from libs.ids.uuid7 import uuid7
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -58,7 +59,7 @@ class KeptCount:
 
 
 NOT_APPLIED = "incoming AND state <> 'APPLIED'"
-_ADD = Insert(MessageRow)
+_ADD = Addition(MessageRow)
 _LOCK = Query(_Locked, "SELECT 1 FROM pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _INCOMING = Query(
     MessageRow,

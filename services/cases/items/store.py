@@ -1,7 +1,8 @@
 """What is written and listed of items."""
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Delete, Insert, Query, Update, of
+from libs.db.query import Delete, Query, Update, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -12,7 +13,7 @@ from services.cases.items.rules import KnownVersion
 from tongban.cases.v1 import item_service_pb2 as pb
 
 of(items)(KnownVersion)
-ADD, UPDATE, DELETE = Insert(ItemRow), Update(ItemRow), Delete(ItemRow)
+ADD, UPDATE, DELETE = Addition(ItemRow), Update(ItemRow), Delete(ItemRow)
 _LOCK = Query(ItemRow, "SELECT {columns} FROM items WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _OF_CODE = Query(KnownVersion, "SELECT {columns} FROM items WHERE task_code = :code FOR UPDATE")
 PUBLISHED, SHOWN = "state = 'PUBLISHED'", "state <> 'DRAFT'"

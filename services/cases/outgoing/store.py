@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, of
+from libs.db.query import Query, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -15,7 +16,7 @@ from services.cases.core.outbound import MessageRow, MessageWait, transfer_messa
 from services.cases.core.transfers import INBOUND, OUTBOUND, ExchangeKey, TransferRow, transfers
 from tongban.cases.v1 import exchange_service_pb2 as pb
 
-ADD = Insert(TransferRow)
+ADD = Addition(TransferRow)
 
 
 @of(transfer_messages)

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, of
+from libs.db.query import Query, of
 from libs.db.schema import EVIDENCE
 from libs.errors import not_found
 from libs.lists import fields
@@ -62,7 +63,7 @@ class RatingRow:
         return f"ratings/{self.id}"
 
 
-ADD = Insert(RatingRow)
+ADD = Addition(RatingRow)
 LISTED = FilteredList(
     RatingRow,
     pb.ListRatingsRequest,

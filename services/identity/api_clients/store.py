@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.leader import turn
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -15,7 +16,7 @@ from services.identity.core.clients import clients
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.client_service_pb2 import ListClientsRequest
 
-ADD, UPDATE = Insert(Client), Update(Client)
+ADD, UPDATE = Addition(Client), Update(Client)
 
 
 @of(clients)

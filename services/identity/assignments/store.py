@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.leader import turn
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.errors import not_found
 from services.identity.core.names import id_of
 from services.identity.core.staff import KnownMember, StaffMember, assignments, staff
@@ -46,7 +47,7 @@ class ServingPerson:
     person: str
 
 
-ADD, UPDATE, UPDATE_MEMBER = Insert(PostAssignment), Update(PostAssignment), Update(StaffMember)
+ADD, UPDATE, UPDATE_MEMBER = Addition(PostAssignment), Update(PostAssignment), Update(StaffMember)
 _LOCK = Query(StaffMember, "SELECT {columns} FROM staff WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _SAME_PERSON = Query(KnownMember, "SELECT {columns} FROM staff WHERE person = CAST(:person AS uuid)")
 _APPROVERS = Query(

@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -61,7 +62,7 @@ LISTED = FilteredList(
     {"create_time": Order(("create_time", "id"), (Path(("subject",)),))},
     "create_time desc",
 )
-ADD, UPDATE = Insert(Consent), Update(Consent)
+ADD, UPDATE = Addition(Consent), Update(Consent)
 _BY_ID = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid) FOR UPDATE")
 

@@ -1,6 +1,6 @@
 """What is written and listed of departments and their posts."""
 
-from libs.db.query import Insert
+from libs.db.change import Addition
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
@@ -8,7 +8,7 @@ from services.identity.core.staff import Department, Post, departments, posts
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.staff_service_pb2 import ListDepartmentsRequest, ListPostsRequest
 
-ADD_DEPARTMENT, ADD_POST = Insert(Department), Insert(Post)
+ADD_DEPARTMENT, ADD_POST = Addition(Department), Addition(Post)
 DEPARTMENTS = FilteredList(
     Department,
     ListDepartmentsRequest,

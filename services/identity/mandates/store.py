@@ -1,7 +1,8 @@
 """What is written and listed of mandates."""
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Query, Update
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
@@ -12,7 +13,7 @@ from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.mandate_service_pb2 import ListMandatesRequest
 from tongban.options.v1 import options_pb2
 
-ADD, UPDATE = Insert(Mandate), Update(Mandate)
+ADD, UPDATE = Addition(Mandate), Update(Mandate)
 OF_REPRESENTED = "principal = ANY(CAST(:represented AS text[]))"
 """Mandates of the organisations that one person represents by law."""
 _REPRESENTED = Query(

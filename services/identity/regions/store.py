@@ -2,9 +2,10 @@
 
 from dataclasses import fields
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Query, Update
 from libs.errors import not_found
 from libs.lists import fields as listed
 from libs.lists.listing import FilteredList
@@ -13,7 +14,7 @@ from services.identity.core.regions import ListedRegion, regions
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.region_service_pb2 import ListRegionsRequest
 
-ADD, UPDATE = Insert(ListedRegion), Update(ListedRegion)
+ADD, UPDATE = Addition(ListedRegion), Update(ListedRegion)
 _KEPT = frozenset({"id", "version"})
 _LOCK = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id FOR UPDATE")
 LISTED = FilteredList(

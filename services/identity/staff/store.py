@@ -1,6 +1,6 @@
 """What is written and listed of staff."""
 
-from libs.db.query import Insert
+from libs.db.change import Addition
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
@@ -12,7 +12,7 @@ _HOLDS = """
 id IN (SELECT staff FROM assignments WHERE post = {value} AND state = 'HELD'
   AND begin_time <= CAST(:now AS timestamptz) AND (expire_time IS NULL OR expire_time > CAST(:now AS timestamptz)))
 """.strip()
-ADD = Insert(StaffMember)
+ADD = Addition(StaffMember)
 LISTED = FilteredList(
     StaffMember,
     ListStaffRequest,

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.db.schema import EVIDENCE
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -77,7 +78,7 @@ LISTED = FilteredList(
     {"verify_time": Order(("verify_time", "id"), (Path(("person",)),))},
     "verify_time desc",
 )
-ADD, UPDATE_PERSON = Insert(Verification), Update(Person)
+ADD, UPDATE_PERSON = Addition(Verification), Update(Person)
 _FAILURES = Query(
     Verification,
     # What lies further ahead than the span itself was written by a clock that was ahead; it must not lock anybody out.

@@ -1,7 +1,8 @@
 """What issuing reads and writes of licences."""
 
+from libs.db.change import Addition
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Query, Update
 from services.license.core.licenses import KnownLicense, License
 from services.license.integrations.seal import SealToUse
 
@@ -11,7 +12,7 @@ WHERE state = 'DRAFT' AND (id < CAST(:before AS uuid) OR id > CAST(:after AS uui
 """
 """The drafts begun before a moment of the machine's time, which their ids carry, as a sweep looks for them; and those that
 were begun while it was ahead."""
-ADD = Insert(License)
+ADD = Addition(License)
 FROM_DRAFT = Update(License, when="state = 'DRAFT'")
 """Changes a draft; gives None where it is no draft any more."""
 _OF_CASE = "case_name = :case_name AND license_type = CAST(:license_type AS uuid) AND case_name <> ''"

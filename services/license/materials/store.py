@@ -4,8 +4,9 @@ import sqlalchemy as sa
 
 from libs.crypto.envelope import Column
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, of
+from libs.db.query import Query, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -41,7 +42,7 @@ materials = sa.Table(
 )
 of(materials)(Material)
 
-ADD = Insert(Material)
+ADD = Addition(Material)
 _STATE = """
 CASE WHEN state = 'ACTIVE' AND valid_until IS NOT NULL AND valid_until < CAST(:today AS date) THEN 'EXPIRED' ELSE state END
 """.strip()

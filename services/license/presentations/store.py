@@ -1,8 +1,9 @@
 """What is written of presentations."""
 
 from libs.crypto.envelope import Column
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update
+from libs.db.query import Query, Update
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -32,7 +33,7 @@ LISTED = FilteredList(
     {"create_time": Order(("create_time", "id"), (Path(("holder",)),))},
     "create_time desc",
 )
-ADD, UPDATE = Insert(Presentation), Update(Presentation)
+ADD, UPDATE = Addition(Presentation), Update(Presentation)
 _LOCK = Query(Presentation, "SELECT {columns} FROM presentations WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _LOCK_CODE = Query(Presentation, "SELECT {columns} FROM presentations WHERE code_digest = :digest FOR UPDATE")
 

@@ -1,7 +1,8 @@
 """What is written and listed of the catalogue."""
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Delete, Insert, Query, Update
+from libs.db.query import Delete, Query, Update
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -11,7 +12,7 @@ from services.license.core.license_types import license_types
 from tongban.license.v1 import resources_pb2 as pb
 from tongban.license.v1.license_type_service_pb2 import ListLicenseTypesRequest
 
-ADD, UPDATE, DELETE = Insert(LicenseType), Update(LicenseType), Delete(LicenseType)
+ADD, UPDATE, DELETE = Addition(LicenseType), Update(LicenseType), Delete(LicenseType)
 _LOCK = Query(LicenseType, "SELECT {columns} FROM license_types WHERE id = CAST(:id AS uuid) FOR UPDATE")
 LISTED = FilteredList(
     LicenseType,

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from libs.crypto.x509 import Certificate
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, of
+from libs.db.query import Query, of
 from libs.db.uow import Transaction
 from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
@@ -105,7 +106,7 @@ def new_certificate(
     )
 
 
-ADD = Insert(IssuedCertificate)
+ADD = Addition(IssuedCertificate)
 _BY_ID = "SELECT {columns} FROM certificates WHERE id = CAST(:id AS uuid)"
 _READ, _LOCK = Query(IssuedCertificate, _BY_ID), Query(IssuedCertificate, f"{_BY_ID} FOR UPDATE")
 _HOLD = Query(IssuedCertificate, f"{_BY_ID} FOR SHARE")

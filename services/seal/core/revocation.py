@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from libs.clock import Clock
 from libs.crypto.x509 import Crl, RevocationReason, RevokedEntry
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.leader import turn
-from libs.db.query import Insert, Query, joined, of
+from libs.db.query import Query, joined, of
 from libs.db.schema import EVIDENCE
 from libs.errors import TongbanError
 from libs.observability.logs import logger
@@ -92,7 +93,7 @@ SELECT {columns} FROM (
 )
 _LIST = Query(PublishedList, "SELECT {columns} FROM crls WHERE number = :number")
 _REVOKED = Query(_RevokedCertificate, "SELECT {columns} FROM certificates WHERE revoke_time IS NOT NULL")
-_ADD = Insert(PublishedList)
+_ADD = Addition(PublishedList)
 
 
 class Revocation:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from libs.db.change import Addition
 from libs.db.engine import Database
-from libs.db.query import Insert, Query, joined, of
+from libs.db.query import Query, joined, of
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
@@ -13,7 +14,7 @@ from services.seal.core.seals import Seal, WholeSeal, seals
 from tongban.seal.v1 import resources_pb2 as pb
 from tongban.seal.v1.seal_service_pb2 import ListSealsRequest
 
-ADD = Insert(WholeSeal)
+ADD = Addition(WholeSeal)
 
 
 @of(joined(number=sa.Column(type_=sa.BigInteger, nullable=False)))

@@ -1,6 +1,7 @@
 """What is written and listed of catalogue entries."""
 
-from libs.db.query import Delete, Insert, Update
+from libs.db.change import Addition
+from libs.db.query import Delete, Update
 from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
@@ -8,7 +9,7 @@ from services.sharing.core.resources import CatalogueResource, resources
 from tongban.sharing.v1 import resources_pb2 as pb
 from tongban.sharing.v1.catalog_service_pb2 import ListDataResourcesRequest
 
-ADD, UPDATE, DELETE = Insert(CatalogueResource), Update(CatalogueResource), Delete(CatalogueResource)
+ADD, UPDATE, DELETE = Addition(CatalogueResource), Update(CatalogueResource), Delete(CatalogueResource)
 LISTED = FilteredList(
     CatalogueResource,
     ListDataResourcesRequest,

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from libs.civil.calendar import local_day
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Insert, Query, Update, of
+from libs.db.query import Query, Update, of
 from libs.db.uow import Transaction
 from services.sharing.core import schema
 from services.sharing.core.catalogue import CatalogueEntry
@@ -94,7 +95,7 @@ class GrantUsage:
         return Usage(self.queries_today if same_day(self.day, today) else 0, self.rows_total)
 
 
-_ADD, _ADD_USAGE, _UPDATE = Insert(Grant), Insert(GrantUsage), Update(Grant)
+_ADD, _ADD_USAGE, _UPDATE = Addition(Grant), Addition(GrantUsage), Update(Grant)
 _USAGE = Query(GrantUsage, "SELECT {columns} FROM grant_usage WHERE grant_id = ANY(CAST(:grants AS uuid[]))")
 _WAITING = Query(
     Grant,

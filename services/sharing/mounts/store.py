@@ -1,12 +1,13 @@
 """What is written and read of mounts."""
 
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Delete, Insert, Query, Update
+from libs.db.query import Delete, Query, Update
 from libs.errors import not_found
 from services.sharing.core.mounts import Mount
 from services.sharing.core.resources import CatalogueResource
 
-ADD, UPDATE, DELETE = Insert(Mount), Update(Mount), Delete(Mount)
+ADD, UPDATE, DELETE = Addition(Mount), Update(Mount), Delete(Mount)
 MOUNTED = Update(CatalogueResource)
 _BY_ID = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Mount, "SELECT {columns} FROM mounts WHERE id = CAST(:id AS uuid) FOR UPDATE")

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from libs.db import columns
+from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Delete, Insert, Query, Update, of
+from libs.db.query import Delete, Query, Update, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -118,7 +119,7 @@ class DataRequest:
         )
 
 
-ADD, UPDATE, DELETE = Insert(DataRequest), Update(DataRequest), Delete(DataRequest)
+ADD, UPDATE, DELETE = Addition(DataRequest), Update(DataRequest), Delete(DataRequest)
 BY_ID = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(DataRequest, "SELECT {columns} FROM requests WHERE id = CAST(:id AS uuid) FOR UPDATE")
 LISTED = FilteredList(
