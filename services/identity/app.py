@@ -8,6 +8,8 @@ from libs.process import Process
 from libs.process.app import App
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
+from services.identity.access.api import AccessApi
+from services.identity.access.contracts import declared_access
 from services.identity.accounts.api import OrganizationApi, PersonApi
 from services.identity.api_clients.api import ClientApi
 from services.identity.api_clients.bootstrap import FirstAdministrator
@@ -46,6 +48,7 @@ async def app(process: Process) -> App:
         process.beside(HttpServer(OAuthEndpoints(parts, exchange, process.tracing).app(), config.http).run)
     return App(
         apis={
+            "AccessService": [AccessApi(parts, declared_access())],
             "AccountService": [PersonApi(parts), OrganizationApi(parts), IdentityApi(parts)],
             "VerificationService": [RealNameApi(parts, register)],
             "MandateService": [MandateApi(parts)],

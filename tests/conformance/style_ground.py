@@ -23,6 +23,7 @@ READING = (
     "Resolve",
     "Read",
     "Reveal",
+    "Explain",
     "Download",
     "BatchGet",
 )

@@ -49,6 +49,7 @@ ANSWERS = {
     "cases.v1.ItemService.CreateServiceItem": _CONTENT,
     "cases.v1.ItemService.UpdateServiceItem": _CONTENT,
     "cases.v1.RatingService.CreateRating": _WORK,
+    "identity.v1.AccessService.ExplainAccess": "the mandate by identity's own rules; it is told what comes of it, and opens nothing",
     "identity.v1.AccountService.GetPerson": f"people their own; {_BY_DUTY}",
     "identity.v1.AccountService.RevealPerson": f"people their own; {_BY_DUTY}",
     "identity.v1.AccountService.LookupPerson": _BY_DUTY,

@@ -28,25 +28,48 @@ def check(method: Method, actor: Actor, now: datetime) -> None:
     access = method.access
     if access.public:
         return
+    check_kind(access, actor)
+    check_human(access, actor)
+    check_permission(access, actor)
+    check_assurance(access, actor)
+    check_power(access, actor)
+    _check_age(access, actor, now)
+
+
+def check_kind(access: options_pb2.Access, actor: Actor) -> None:
+    """Raises PermissionDenied ACTOR_NOT_ALLOWED where the RPC is for other kinds of caller."""
     if access.actors and actor.access_kind not in access.actors:
         kind = options_pb2.ActorKind.Name(actor.access_kind).removeprefix("ACTOR_KIND_")
         raise reasons.actor_not_allowed("this method is not for this kind of caller", actor_kind=kind)
+
+
+def check_human(access: options_pb2.Access, actor: Actor) -> None:
+    """Raises PermissionDenied ACTOR_NOT_ALLOWED where a machine calls what a human being must do."""
     if access.handling in HUMAN:
         actor.require_human()
+
+
+def check_permission(access: options_pb2.Access, actor: Actor) -> None:
+    """Raises PermissionDenied PERMISSION_MISSING where the token does not hold what the RPC asks for."""
     if not actor.may(access.permission):
         raise reasons.permission_missing(f"the token does not hold {access.permission}", permission=access.permission)
+
+
+def check_assurance(access: options_pb2.Access, actor: Actor) -> None:
+    """Raises PermissionDenied ASSURANCE_TOO_LOW where a person's real name is not known well enough."""
     if actor.kind in _ASSURED and actor.assurance < access.min_assurance:
         raise reasons.assurance_too_low(
             "the person must be known better for this",
             required=str(access.min_assurance),
             actual=str(actor.assurance),
         )
-    _check_power(access, actor)
-    _check_age(access, actor, now)
 
 
-def _check_power(access: options_pb2.Access, actor: Actor) -> None:
-    """Whoever acts under a mandate does no more than it lets them; the item, which the token can't tell, is the handler's."""
+def check_power(access: options_pb2.Access, actor: Actor) -> None:
+    """Raises PermissionDenied MANDATE_OUT_OF_SCOPE where the mandate does not let whoever acts under it do this.
+
+    The item, which the token can't tell, is the handler's.
+    """
     if not access.power or not actor.mandate:
         return
     power = options_pb2.MandatePower.Name(access.power).removeprefix("MANDATE_POWER_")

@@ -6,6 +6,8 @@ from datetime import datetime
 from libs.db.connection import DatabaseConnection
 from libs.errors import not_found
 from services.identity.core.accounts import active_organization, active_person, organization
+from services.identity.core.claims import ActingRight
+from services.identity.core.issue import on_wall
 from services.identity.core.mandate_rules import ActingBasis, Mandate, basis_without, check_acting
 from services.identity.core.mandates import mandate as read_mandate
 from services.identity.core.names import region_of
@@ -26,6 +28,15 @@ class HeldRight:
     basis: ActingBasis
     uscc: str = ""
     mandate: Mandate | None = None
+
+    def in_a_token(self, principal: str, now: datetime, wall: datetime) -> ActingRight:
+        """Returns it as a token says it, to act for ``principal``; its end is told by the clock of tokens, ``wall``."""
+        if self.mandate is None:
+            return ActingRight(principal, self.uscc)
+        scope = self.mandate.scope
+        items = ("*",) if scope.all_items else tuple(sorted(scope.item_codes))
+        end, powers = on_wall(self.mandate.expire_time, now, wall), tuple(sorted(scope.powers))
+        return ActingRight(principal, self.uscc, self.mandate.name, items, powers, int(end.timestamp()))
 
 
 async def represents(connection: DatabaseConnection, person: str, name: str) -> bool:

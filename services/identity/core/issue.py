@@ -178,18 +178,19 @@ def for_staff(
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
     check_assertion(channel, ActorKind.STAFF)
+    return session.on(replace(in_office(issue, staff, scope), client_id=channel.id), channel)
+
+
+def in_office(issue: TokenIssue, staff: StaffFacts, scope: tuple[str, ...]) -> Claims:
+    """Builds what the claims say of a member of staff wherever they sit; `acr` is not among it.
+
+    Raises:
+        FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
+    """
     if not staff.posts:
         raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
     made = access(issue, staff.name, ActorKind.STAFF, scope, staff.until)
-    made = replace(
-        made,
-        client_id=channel.id,
-        dept=staff.department,
-        posts=staff.posts,
-        human=staff.person,
-        near=staff.near,
-    )
-    return session.on(made, channel)
+    return replace(made, dept=staff.department, posts=staff.posts, human=staff.person, near=staff.near)
 
 
 def on_wall(moment: datetime, business: datetime, wall: datetime) -> datetime:

@@ -1,19 +1,15 @@
 """First tokens: for machines, and for people and staff before a channel."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from libs.access import roles
-from libs.errors import NotFound, reasons
+from libs.errors import NotFound
 from libs.ids.subjects import SubjectKind, parse_subject
-from services.identity.core import assurance, issue, staff
+from services.identity.core import assurance, issue
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims, invalid
 from services.identity.core.client_rules import Client, check_assertion
-from services.identity.core.duties import Duty
-from services.identity.core.issue import on_wall
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import narrow
+from services.identity.core.staff_standing import staff_standing
 from services.identity.core.token_records import TokenRequest, token_name
 from services.identity.oauth.authentication import ClientAuthentication
 from services.identity.oauth.rules import ClientAssertion
@@ -68,31 +64,15 @@ class TokenGrants:
         return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
 
     async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:
-        facts, duties = await self._staff_facts(assertion.subject)
+        async with self._parts.database.read() as connection:
+            facts, duties = await staff_standing(
+                connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now()
+            )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
         level = assurance.HIGHEST if assertion.acr is None else assertion.acr
         session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
         return issue.for_staff(self._parts.codec.issue(), channel, facts, granted, session)
-
-    async def _staff_facts(self, name: str) -> tuple[issue.StaffFacts, frozenset[Duty]]:
-        """Returns what a token says of a member of staff, and the duties that they have now."""
-        now = self._parts.clock.now()
-        async with self._parts.database.read() as connection:
-            row = await staff.member(connection, name)
-            person = await active_person(connection, f"persons/{row.person}")
-            near = await staff.near(connection, person.id, now)
-            given = staff.held(await staff.given_to(connection, [row.id], now))
-        if row.state != staff.IN_OFFICE:
-            raise reasons.staff_not_active("the member of staff has left", staff=row.name)
-        posts, duties = staff.facts_of(given, now)
-        until, department = self._until(given, now), f"departments/{row.department}"
-        return issue.StaffFacts(row.name, department, posts, person.name, issue.named_near(near), until), duties
-
-    def _until(self, given: Sequence[staff.GivenPost], now: datetime) -> int:
-        """Returns when the first of the posts that are held ends, by the clock of tokens; 0 where none does."""
-        ends = [each.expire_time for each in given if each.expire_time and each.begin_time <= now]
-        return int(on_wall(min(ends), now, self._parts.wall.now()).timestamp()) if ends else 0
 
 
 def _kind_of(name: str) -> ActorKind:

@@ -11,7 +11,6 @@ from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActingRight, Claims
 from services.identity.core.client_rules import check_active
 from services.identity.core.duties import Duty
-from services.identity.core.issue import on_wall
 from services.identity.core.mandate_rules import ActingBasis
 
 
@@ -67,16 +66,11 @@ class Parties:
 
     async def authority(self, connection: DatabaseConnection, person: str, principal: str, mandate: str) -> ActingRight:
         """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
-        found = await acting.right(connection, person, principal, mandate, self.business.now())
+        now = self.business.now()
+        found = await acting.right(connection, person, principal, mandate, now)
         if found.basis is ActingBasis.SELF:
             raise reasons.exchange_not_supported("nobody needs a token to act for themselves", rule="self")
-        if found.mandate is None:
-            return ActingRight(principal, found.uscc)
-        scope = found.mandate.scope
-        items = ("*",) if scope.all_items else tuple(sorted(scope.item_codes))
-        end = on_wall(found.mandate.expire_time, self.business.now(), self.wall.now())
-        powers = tuple(sorted(scope.powers))
-        return ActingRight(principal, found.uscc, mandate, items, powers, int(end.timestamp()))
+        return found.in_a_token(principal, now, self.wall.now())
 
 
 async def _channels(connection: DatabaseConnection, claims: Claims) -> None:

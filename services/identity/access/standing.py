@@ -1,0 +1,67 @@
+"""What a token for somebody would say now, made by the rules that make tokens."""
+
+from dataclasses import dataclass, replace
+
+from libs.access import roles
+from libs.db.connection import DatabaseConnection
+from libs.ids.subjects import SubjectKind, parse_subject
+from services.identity.core import assurance, clients, issue
+from services.identity.core.accounts import active_person
+from services.identity.core.claims import ActorKind, Claims
+from services.identity.core.client_rules import Client
+from services.identity.core.issue import SignIn, TokenIssue
+from services.identity.core.parts import Parts
+from services.identity.core.staff_standing import staff_standing
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCaller:
+    """What a token would say of somebody.
+
+    Attributes:
+        claims: at whichever client, as far as the account goes.
+        level: how well the account is known.
+        sources: what gives them their permissions: posts, or the client.
+        staff: what a token says of a member of staff; None for all others.
+    """
+
+    claims: Claims
+    level: int
+    sources: tuple[str, ...] = ()
+    staff: issue.StaffFacts | None = None
+
+    def at(self, made: TokenIssue, channel: Client) -> "KnownCaller":
+        """Returns what a token says that is asked for at ``channel``, which speaks for them as well as it ever may.
+
+        Raises:
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        """
+        session, scope = SignIn(self.level, assurance.HIGHEST), self.claims.scope
+        if self.staff is not None:
+            return replace(self, claims=issue.for_staff(made, channel, self.staff, scope, session))
+        return replace(self, claims=issue.for_person(made, channel, self.claims.sub, session, scope))
+
+
+async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
+    """Returns what a token would say of somebody of this region.
+
+    Raises:
+        NotFound: there is nobody of this name.
+        FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
+        PermissionDenied: CLIENT_NOT_ACTIVE.
+    """
+    kind, made = parse_subject(name).kind, parts.codec.issue()
+    if kind is SubjectKind.CLIENT:
+        client = await clients.client(connection, name)
+        return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,))
+    if kind is SubjectKind.STAFF:
+        return await _staff(parts, connection, name)
+    person = await active_person(connection, name)
+    claims = issue.access(made, person.name, ActorKind.PERSON, roles.PERSON)
+    return KnownCaller(replace(claims, acr=person.assurance), person.assurance)
+
+
+async def _staff(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
+    facts, duties = await staff_standing(connection, name, parts.clock.now(), parts.wall.now())
+    claims = issue.in_office(parts.codec.issue(), facts, roles.of_duties(duties))
+    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, facts.posts, facts)
