@@ -43,9 +43,9 @@ class DatabaseConnection:
 
     async def ready(self) -> Any:
         """Does what the next statement is to find done, and returns the driver for it."""
-        if (opening := self.opening) is not None:
-            self.opening = None
-            await opening(self.driver)
+        if self.opening is not None:
+            await self.opening(self.driver)
+            self.opening = None  # not before: where it fails, and somebody gets over that, no statement stands alone
         if (change := self.take_pending()) is not None:
             await change.run(self.driver)
         return self.driver

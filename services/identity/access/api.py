@@ -7,12 +7,12 @@ from functools import partial
 from libs.access.actor import Actor, from_claims
 from libs.audit.reading import record_read
 from libs.db.connection import DatabaseConnection
-from libs.errors import NotFound, TongbanError, invalid_field
+from libs.errors import NotFound, invalid_field
 from libs.rpc.call import Call
 from libs.rpc.messages import Names
 from libs.rpc.stages import permission
 from services.identity.access.contracts import AccessOf
-from services.identity.access.findings import Findings
+from services.identity.access.findings import REFUSALS, Findings
 from services.identity.access.standing import KnownCaller, standing
 from services.identity.core import acting, clients
 from services.identity.core.acting import HeldRight
@@ -68,7 +68,7 @@ class AccessApi:
             known = await standing(self._parts, connection, request.principal)
         except NotFound:
             raise
-        except TongbanError as error:
+        except REFUSALS as error:
             findings.refused(pb.ACCESS_RULE_ACCOUNT, error)
             return None
         findings.holds(pb.ACCESS_RULE_ACCOUNT, sources=known.sources)
@@ -86,7 +86,7 @@ class AccessApi:
         asked = (request.principal, request.on_behalf_of, request.mandate)
         try:
             right = await acting.right(connection, *asked, self._parts.clock.now())
-        except TongbanError as error:
+        except REFUSALS as error:
             findings.refused(pb.ACCESS_RULE_ACTING, error)
             return None
         sources = (request.mandate,) if right.mandate else ()

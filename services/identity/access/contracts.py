@@ -15,9 +15,16 @@ def declared_access() -> AccessOf:
     """Reads what every RPC of ours declares."""
     image = FileDescriptorSet.FromString(image_path().read_bytes())
     return {
-        f"{file.package}.{service.name}.{method.name}": method.options.Extensions[options_pb2.rpc].access
+        f"{file.package}.{service.name}.{method.name}": _own(method.options.Extensions[options_pb2.rpc].access)
         for file in image.file
         if file.package.startswith("tongban.")
         for service in file.service
         for method in service.method
     }
+
+
+def _own(access: options_pb2.Access) -> options_pb2.Access:
+    """Returns a copy: a part of the image would keep all of it, comments included, for as long as the process lives."""
+    copy = options_pb2.Access()
+    copy.CopyFrom(access)
+    return copy

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from libs.errors import TongbanError
+from libs.errors import FailedPrecondition, NotFound, PermissionDenied, TongbanError, Unauthenticated
 from libs.rpc.messages import Names
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import access_service_pb2 as pb
 
 _REASONS = Names(error_reason_pb2.ErrorReason)
 Fact = TypeVar("Fact")
+REFUSALS = (FailedPrecondition, NotFound, PermissionDenied, Unauthenticated)
+"""What somebody is refused with. That something can't be found out now (Unavailable) is no finding about anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Findings:
         """Asks a rule that raises what a call would be refused with; returns what it gives, None where it refuses."""
         try:
             given = check()
-        except TongbanError as error:
+        except REFUSALS as error:
             self.refused(rule, error, required=required, actual=actual)
             return None
         self.holds(rule, required=required, actual=actual, sources=sources)

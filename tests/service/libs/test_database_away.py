@@ -243,6 +243,25 @@ async def test_a_transaction_that_failed_is_not_committed_in_silence(line: Line)
     assert await line.failures(_CONNECTIONS) == []
 
 
+async def test_where_a_transaction_can_not_begin_no_statement_stands_alone(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody gets over it in the block, and goes on."""
+
+    async def refused(_driver: asyncpg.Connection) -> None:
+        raise ProtocolError("the server did not begin a transaction")
+
+    monkeypatch.setattr(engine, "begin", refused)
+    write = (
+        "INSERT INTO outbox (id, type, subject, traceparent, time, data) VALUES ('1', 't', 'cases/1', '', now(), '')"
+    )
+    async with line.database.transaction() as connection:
+        for _ in range(2):
+            with pytest.raises(ProtocolError):
+                await sql.execute(connection, write)
+    assert await line.effects("cases/1") == 0
+
+
 async def test_a_connection_in_a_transaction_begins_none(line: Line) -> None:
     """It would be a part of the other one, whatever the driver says."""
     async with line.database.own() as connection:
