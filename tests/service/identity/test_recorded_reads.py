@@ -11,6 +11,8 @@ from tests.support.silence import records, silenced, undriven
 from tests.support.town import Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
     account_service_pb2,
     consent_service_pb2,
     consent_service_pb2_grpc,
@@ -90,6 +92,13 @@ class Known:
                 staff_service_pb2.ListStaffRequest(),
                 staff_service_pb2.ListStaffResponse,
             ),
+            "ExplainAccess": (
+                access_service_pb2_grpc.AccessServiceStub(town.service.channel).ExplainAccess,
+                access_service_pb2.ExplainAccessRequest(
+                    principal=self.person, method="tongban.cases.v1.CaseService.CreateCase"
+                ),
+                access_service_pb2.ExplainAccessResponse,
+            ),
             "ExchangeToken": (
                 town.tokens.ExchangeToken,
                 token_service_pb2.ExchangeTokenRequest(
@@ -115,6 +124,7 @@ READERS = {
     "ListVerifications": "receiving",
     "GetStaff": "auditing",
     "ListStaff": "auditing",
+    "ExplainAccess": "auditing",
     "ExchangeToken": "receiving",
 }
 
