@@ -78,8 +78,8 @@ class PutOff:
 
     async def run(self, driver: Any) -> None:
         """Does it in a round trip of its own."""
-        alone = self.change.alone
-        await driver.fetch(alone.text, *alone.arguments(self.values))
+        statement = self.change.alone
+        await driver.fetch(statement.text, *statement.arguments(self.values))
 
 
 async def close_with_evidence(connection: DatabaseConnection, parts: str, values: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from tongban.options.v1 import options_pb2
 
-_ASSURED = frozenset({"PERSON", "STAFF"})
+ASSURED = frozenset({"PERSON", "STAFF"})
+"""Whose assurance counts; machines have none."""
 HUMAN = frozenset({options_pb2.HANDLING_HUMAN, options_pb2.HANDLING_IMPARTIAL_HUMAN})
 """What a human being must do."""
 LEEWAY_SECONDS = 60
@@ -57,7 +58,7 @@ def check_permission(access: options_pb2.Access, actor: Actor) -> None:
 
 def check_assurance(access: options_pb2.Access, actor: Actor) -> None:
     """Raises PermissionDenied ASSURANCE_TOO_LOW where a person's real name is not known well enough."""
-    if actor.kind in _ASSURED and actor.assurance < access.min_assurance:
+    if actor.kind in ASSURED and actor.assurance < access.min_assurance:
         raise reasons.assurance_too_low(
             "the person must be known better for this",
             required=str(access.min_assurance),
@@ -80,7 +81,7 @@ def check_power(access: options_pb2.Access, actor: Actor) -> None:
 def _check_age(access: options_pb2.Access, actor: Actor, now: datetime) -> None:
     """Whoever signed in too long ago signs in again (RFC 9470); machines have nothing to sign in by again."""
     most = access.max_auth_age_seconds
-    if not most or actor.kind not in _ASSURED:
+    if not most or actor.kind not in ASSURED:
         return
     if not actor.auth_time or now.timestamp() - actor.auth_time > most + LEEWAY_SECONDS:
         raise reasons.authentication_too_old("the sign-in is too old for this", max_auth_age=str(most))

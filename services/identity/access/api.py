@@ -23,7 +23,6 @@ from tongban.identity.v1 import access_service_pb2 as pb
 from tongban.options.v1 import options_pb2
 
 _KINDS, _POWERS = Names(options_pb2.ActorKind), Names(options_pb2.MandatePower)
-_ASSURED = frozenset({"PERSON", "STAFF"})
 
 
 class AccessApi:
@@ -117,7 +116,7 @@ def _judge(access: options_pb2.Access, actor: Actor, sources: Sequence[str], fin
         required=access.permission,
         sources=sources,
     )
-    if access.min_assurance and actor.kind in _ASSURED:
+    if access.min_assurance and actor.kind in permission.ASSURED:
         findings.ask(
             pb.ACCESS_RULE_ASSURANCE,
             partial(permission.check_assurance, access, actor),
