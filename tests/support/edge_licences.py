@@ -1,7 +1,7 @@
 """A small licence service for behind the edge: files without end, and stacks that end as their questions say."""
 
-import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +64,7 @@ ENDS: dict[str, Callable[[Any], None]] = {
     "wordy": _broken(wordy()),
     "bare": _bare,
     "slow": lambda _context: time.sleep(0.7),
-    "killed": lambda _context: os._exit(9),
+    "waiting": lambda _context: threading.Event().wait() and None,
 }
 """What the number of a question has the service do in place of answering, or before."""
 
