@@ -57,6 +57,8 @@ async def test_discovery_says_where_everything_is(home: Town) -> None:
         "client_credentials",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         TOKEN_EXCHANGE,
+        "authorization_code",
+        "refresh_token",
     }
 
 
