@@ -16,6 +16,8 @@ from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.assignments.api import AssignmentApi
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
+from services.identity.core.answering import Answering
+from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.parts import Parts, parts_of
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
@@ -23,8 +25,6 @@ from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.mandates.api import MandateApi
-from services.identity.oauth.answering import Answering
-from services.identity.oauth.authentication import ClientAuthentication
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
@@ -32,7 +32,7 @@ from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
 from services.identity.openid.endpoints import OpenIdEndpoints
 from services.identity.openid.logout import Logout
-from services.identity.openid.pages import Pages
+from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
@@ -91,7 +91,7 @@ def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins
     authorizations = Authorizations(parts)
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
     openid = OpenIdEndpoints(answering, authorizations, code_grants, about)
-    pages = Pages(f"{process.config.region.name}统一身份认证", parts.base_url)
+    pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
     browsers = SignInPages(authorizations, sign_ins, Logout(parts), pages, process.tracing)
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
 

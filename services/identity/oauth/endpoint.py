@@ -1,7 +1,6 @@
 """The token endpoint, and what is published beside it: discovery and keys."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,15 +10,15 @@ from starlette.routing import Route
 
 from libs.observability.net import App, net
 from libs.rpc.stages.validation import check
+from services.identity.core.answering import Answering, Json, Serve
 from services.identity.core.claims import Claims
 from services.identity.core.client_rules import Client
 from services.identity.core.codec import TOKEN_PATH
+from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, invalid_request
 from services.identity.core.parts import Parts
+from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.answering import Answering
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
-from services.identity.oauth.errors import NOT_STORED, OAuthRefusal, invalid_request
-from services.identity.oauth.form import TokenForm
 from services.identity.oauth.grants import TokenGrants
 from services.identity.tokens.service import TokenExchange
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -37,9 +36,6 @@ _EXCHANGE_FIELDS = (
     "transfer",
 )
 _KEYS_KEPT = {"cache-control": "public, max-age=300"}
-
-Json = dict[str, Any]
-Serve = Callable[[TokenForm, TokenRequest, Client | None], Awaitable[Json]]
 
 
 def _server_error() -> OAuthRefusal:

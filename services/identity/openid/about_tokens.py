@@ -7,10 +7,10 @@ from libs.errors import TongbanError
 from libs.security.tokens import TokenVerifier
 from services.identity.core.accounts import active_person
 from services.identity.core.client_rules import Client
+from services.identity.core.oauth_errors import OAuthRefusal, passing
 from services.identity.core.parts import Parts
+from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.errors import OAuthRefusal, passing
-from services.identity.oauth.form import TokenForm
 from services.identity.openid.code_grants import CodeGrants
 from services.identity.openid.provider import OPENID, PROFILE
 

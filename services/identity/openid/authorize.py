@@ -16,13 +16,13 @@ from libs.ids.uuid7 import uuid7
 from services.identity.core import sign_in_grants
 from services.identity.core.client_rules import Client, ClientKind, ClientState, plain_id
 from services.identity.core.clients import find_client
+from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.parts import Parts
+from services.identity.core.sessions import SignInSession
 from services.identity.core.sign_in_grants import SignInGrant
-from services.identity.oauth.errors import OAuthRefusal
 from services.identity.openid import authorizations
 from services.identity.openid.authorizations import ASKED_LASTS, PUSHED_LASTS, AuthorizationRequest, Parameters
 from services.identity.openid.provider import Exchange, KeptCode, permissions_of
-from services.identity.signin.rules import SignInSession
 from services.identity.signin.service import digest
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
@@ -49,7 +49,7 @@ class MoreAssuranceNeeded(OAuth2Error):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """What comes next for a browser: a page (`sign_in`, `consent`), or another address.
 
     Attributes:
@@ -83,7 +83,7 @@ class Authorizations:
             raise OAuthRefusal(error.error, error.description or "the request can't be served") from error
         return PUSHED_URN + await self._kept(client, parameters, b"", PUSHED_LASTS)
 
-    async def begin(self, parameters: Parameters, browser: str, session: SignInSession | None) -> tuple[Step, str]:
+    async def begin(self, parameters: Parameters, browser: str, session: SignInSession | None) -> tuple[NextStep, str]:
         """Begins to answer a browser that a client sent; returns what comes next, and the ticket to go on with.
 
         Raises:
@@ -94,7 +94,7 @@ class Authorizations:
         try:
             Exchange(self._parts.codec, client).checked(parameters, session.person if session else None)
         except OAuth2Error as error:
-            return Step(location=self._told(client, error)), ""
+            return NextStep(location=self._told(client, error)), ""
         ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS)
         asked = await self._found(ticket, browser)
         return await self.go_on(asked, session), ticket
@@ -104,19 +104,21 @@ class Authorizations:
         asked = await self._found(ticket, browser)
         return asked, await self._client(asked.client)
 
-    async def go_on(self, asked: AuthorizationRequest, session: SignInSession | None, *, agreed: bool = False) -> Step:
+    async def go_on(
+        self, asked: AuthorizationRequest, session: SignInSession | None, *, agreed: bool = False
+    ) -> NextStep:
         """Returns what comes next: the page that is still needed, or where the browser is sent with its answer."""
         client = await self._client(asked.client)
         try:
             page = await self._missing(asked, client, session, agreed=agreed)
             if page:
-                return Step(page, asked=asked, client=client)
+                return NextStep(page, asked=asked, client=client)
             assert session is not None
-            return Step(location=await self._answered(asked, client, session))
+            return NextStep(location=await self._answered(asked, client, session))
         except OAuth2Error as error:
             error.state = asked.parameters.get("state")
             error.redirect_uri = asked.parameters["redirect_uri"]
-            return Step(location=self._told(client, error))
+            return NextStep(location=self._told(client, error))
 
     async def refuse(self, asked: AuthorizationRequest) -> str:
         """Ends a request because the person does not want it; returns where the browser is sent."""

@@ -19,13 +19,13 @@ from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims
 from services.identity.core.client_rules import Client, ClientKind, check_active
 from services.identity.core.issue import access
+from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import both
 from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.errors import OAuthRefusal
-from services.identity.oauth.form import TokenForm
-from services.identity.openid.provider import OFFLINE, OPENID_SCOPES, Exchange, MadeTokens, Reply, permissions_of
+from services.identity.openid.provider import OFFLINE, OPENID_SCOPES, Exchange, MadeTokens, OAuthReply, permissions_of
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.signin.service import SignIns
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -44,7 +44,7 @@ Json = dict[str, Any]
 class _Outcome:
     """What an exchange ended with: the answer, or why there is none, which was kept all the same."""
 
-    reply: Reply | None = None
+    reply: OAuthReply | None = None
     reason: str = ""
 
 
@@ -133,7 +133,7 @@ class CodeGrants:
             return False
         return not await self._sessions.ended(tx.connection, grant.session)
 
-    def _reply(self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int) -> Reply:
+    def _reply(self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int) -> OAuthReply:
         claims = self._claims(client, grant, form.get("scope", ""))
         refresh = self._refresh_tokens.make(grant, generation) if generation else ""
         tokens = MadeTokens(self._parts.codec.encode(claims), claims.lifetime, refresh)

@@ -7,11 +7,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from libs.errors import TongbanError
+from services.identity.core.answering import Answering, Serve, with_receipt
+from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, refused_grant
+from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.answering import Answering, with_receipt
-from services.identity.oauth.endpoint import Serve
-from services.identity.oauth.errors import NOT_STORED, OAuthRefusal, refused_grant
-from services.identity.oauth.form import TokenForm
 from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorizations import PUSHED_LASTS
 from services.identity.openid.authorize import Authorizations

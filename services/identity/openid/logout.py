@@ -8,8 +8,8 @@ from services.identity.core.client_rules import Client, plain_id
 from services.identity.core.clients import find_client
 from services.identity.core.codec import read_unverified, verified
 from services.identity.core.parts import Parts
+from services.identity.core.sessions import SignInSession
 from services.identity.openid.authorizations import Parameters
-from services.identity.signin.rules import SignInSession
 
 _KEPT = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
 

@@ -17,7 +17,7 @@ SESSION_COOKIE, BROWSER_COOKIE = "tongban-session", "tongban-browser"
 _DAY = 24 * 3600
 
 
-class Pages:
+class BrowserPages:
     """Renders the pages of a region."""
 
     def __init__(self, region: str, base_url: str) -> None:

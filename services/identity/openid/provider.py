@@ -33,7 +33,7 @@ _SECURE = "https://gateway.invalid"
 
 
 @dataclass
-class Reply:
+class OAuthReply:
     """What Authlib answers; ``location`` is where the browser is sent, or an empty string."""
 
     status: int
@@ -82,7 +82,7 @@ class _RelyingParty(ClientMixin):  # type: ignore[misc]
         return grant_type in (CODE_GRANT, REFRESH_GRANT)
 
 
-class _Asked(OAuth2Request):  # type: ignore[misc]
+class _ProtocolRequest(OAuth2Request):  # type: ignore[misc]
     def __init__(self, method: str, parameters: Mapping[str, str]) -> None:
         super().__init__(method, _SECURE)
         self.payload = BasicOAuth2Payload(dict(parameters))
@@ -300,13 +300,13 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
     def send_signal(self, name: str, *args: object, **values: object) -> None:
         """Nobody listens."""
 
-    def create_oauth2_request(self, request: _Asked) -> _Asked:
+    def create_oauth2_request(self, request: _ProtocolRequest) -> _ProtocolRequest:
         """Returns it: it is one already."""
         return request
 
-    def handle_response(self, status: int, body: Any, headers: Any) -> Reply:
+    def handle_response(self, status: int, body: Any, headers: Any) -> OAuthReply:
         """Returns what is answered."""
-        return Reply(status, body, dict(headers).get("Location", ""))
+        return OAuthReply(status, body, dict(headers).get("Location", ""))
 
     def _given(self, *, scope: str, **_asked: object) -> dict[str, object]:
         made = self._tokens
@@ -326,20 +326,20 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         """Checks an authorization request; raises OAuth2Error, with where to tell it where that can be told."""
         if "request" in parameters:
             raise _RequestNotSupported(state=parameters.get("state"))
-        self.get_consent_grant(_Asked("GET", parameters), end_user=person)
+        self.get_consent_grant(_ProtocolRequest("GET", parameters), end_user=person)
 
-    def told(self, error: OAuth2Error) -> Reply:
+    def told(self, error: OAuth2Error) -> OAuthReply:
         """Returns the answer to an authorization request that is refused, to where it may be told."""
-        reply: Reply = self.handle_error_response(None, error)
+        reply: OAuthReply = self.handle_error_response(None, error)
         self.execute_hook("after_create_authorization_response", reply)
         return reply
 
-    def granted(self, parameters: Mapping[str, str], person: str) -> Reply:
+    def granted(self, parameters: Mapping[str, str], person: str) -> OAuthReply:
         """Answers an authorization request with a code, which is in :attr:`kept` then."""
-        asked = _Asked("GET", parameters)
+        asked = _ProtocolRequest("GET", parameters)
         grant = self.get_authorization_grant(asked)
         return self.create_authorization_response(asked, grant_user=person, grant=grant)  # type: ignore[no-any-return]
 
-    def answered(self, form: Mapping[str, str]) -> Reply:
+    def answered(self, form: Mapping[str, str]) -> OAuthReply:
         """Answers a token request."""
-        return self.create_token_response(_Asked("POST", form))  # type: ignore[no-any-return]
+        return self.create_token_response(_ProtocolRequest("POST", form))  # type: ignore[no-any-return]

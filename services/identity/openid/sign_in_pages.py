@@ -14,22 +14,21 @@ from libs import outside
 from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.tracing import Tracing
-from services.identity.oauth.errors import OAuthRefusal
-from services.identity.oauth.form import TokenForm, read_form
+from services.identity.core.oauth_errors import OAuthRefusal
+from services.identity.core.sessions import SESSION_LASTS
+from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.authorizations import AuthorizationRequest, Parameters
-from services.identity.openid.authorize import Authorizations, NotAsked, Step, described
+from services.identity.openid.authorize import Authorizations, NextStep, NotAsked, described
 from services.identity.openid.logout import Logout
-from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, Pages
+from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages
 from services.identity.signin.api import ENROLLMENT_PATH
-from services.identity.signin.passwords import Overloaded
-from services.identity.signin.rules import LONGEST_PASSWORD, SESSION_LASTS, SHORTEST_PASSWORD
 from services.identity.signin.service import EnrollmentOver, PasswordAttempt, SignInRefused, SignIns, SignInTooSoon
 
 _LONGEST_QUERY = 16_384
 _LONGEST_VALUE = 4_096
 _MOST = 40
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
-_FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon", Overloaded: "busy"}
+_FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -37,7 +36,7 @@ class SignInPages:
     """Serves the pages."""
 
     def __init__(
-        self, authorizations: Authorizations, sign_ins: SignIns, logout: Logout, pages: Pages, tracing: Tracing
+        self, authorizations: Authorizations, sign_ins: SignIns, logout: Logout, pages: BrowserPages, tracing: Tracing
     ) -> None:
         self._authorizations = authorizations
         self._sign_ins = sign_ins
@@ -108,7 +107,7 @@ class SignInPages:
         try:
             opened = await self._sign_ins.by_password(_attempt(request, form), current)
         except tuple(_FAULTS) as refusal:
-            step = Step("sign_in", asked=asked, client=client)
+            step = NextStep("sign_in", asked=asked, client=client)
             return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
         step = await self._authorizations.go_on(asked, opened.session)
         answer = self._next(request, step, form.get("ticket"))
@@ -124,7 +123,7 @@ class SignInPages:
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
         return self._next(request, await self._authorizations.go_on(asked, session, agreed=True), form.get("ticket"))
 
-    def _next(self, request: Request, step: Step, ticket: str, fault: str = "") -> Response:
+    def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
         if not step.page:
             return _sent(step.location)
         assert step.asked is not None
@@ -152,23 +151,21 @@ class SignInPages:
     async def enroll(self, request: Request) -> Response:
         """Sets a password."""
         form = await read_form(request)
-        try:
-            fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
-        except Overloaded:
-            return self._enrolling(request, form.get("ticket"), "busy")
+        fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
         if fault is not None:
             return self._enrolling(request, form.get("ticket"), fault.value)
         return self._pages.page(request, "message.html", kind="saved")
 
     def _enrolling(self, request: Request, ticket: str, fault: str = "") -> Response:
+        shortest, longest = self._sign_ins.password_lengths
         return self._pages.page(
             request,
             "enroll.html",
             status=_status(fault),
             ticket=ticket,
             fault=fault,
-            shortest=SHORTEST_PASSWORD,
-            longest=LONGEST_PASSWORD,
+            shortest=shortest,
+            longest=longest,
         )
 
     async def end_session(self, request: Request) -> Response:
@@ -196,7 +193,7 @@ def _sent(location: str) -> Response:
 def _status(fault: str) -> int:
     if not fault:
         return 200
-    return {"soon": 429, "busy": 503}.get(fault, 400)
+    return 429 if fault == "soon" else 400
 
 
 def _locales(asked: AuthorizationRequest) -> str:

@@ -4,9 +4,10 @@ import secrets
 
 from libs.audit.reading import record_read
 from libs.db.command import command_of
+from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import not_found, reasons
+from libs.errors import NotFound, not_found, reasons
 from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
@@ -39,7 +40,7 @@ class SignInApi:
         expire = now + rules.ENROLLMENT_LASTS
 
         async def work(tx: Transaction) -> pb.Enrollment:
-            await active_person(tx.connection, person, lock=True)
+            await _in_use(tx.connection, person)
             await store.CLOSE_ENROLLMENTS.all(tx.connection, person=person, now=now)
             row = await store.ADD_ENROLLMENT.add(
                 tx.connection, EnrollmentRow(uuid7(), person, digest(ticket), expire, now)
@@ -90,11 +91,20 @@ class SignInApi:
             row = await store.session(tx.connection, request.name, lock=True)
             if row.person != call.actor.person:
                 raise not_found(request.name)
+            check_etag(request.name, row.version, request.etag)
             row = await self._sign_ins.end(tx, row)
             clients = (await sign_in_grants.clients_of(tx.connection, [row.id])).get(row.id, ())
             return session_message(self._parts.cipher, row, self._parts.wall.now(), clients)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
+
+
+async def _in_use(connection: DatabaseConnection, person: str) -> None:
+    """Checks that somebody can sign in as the person; raises FailedPrecondition PERSON_NOT_ACTIVE, also where there is none."""
+    try:
+        await active_person(connection, person, lock=True)
+    except NotFound as error:
+        raise reasons.person_not_active("there is no such account", person=person) from error
 
 
 def _own(call: Call) -> str:

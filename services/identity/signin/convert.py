@@ -6,7 +6,8 @@ from datetime import datetime
 from libs.crypto.envelope import FieldCipher
 from libs.db.etag import etag_of
 from libs.rpc.messages import Names, timestamp
-from services.identity.signin.rules import Authenticator, SignInSession
+from services.identity.core.sessions import SignInSession
+from services.identity.signin.rules import Authenticator
 from services.identity.signin.store import USER_AGENT
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 

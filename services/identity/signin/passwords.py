@@ -9,6 +9,8 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from libs.errors import reasons
+
 _AT_ONCE = os.cpu_count() or 1
 """So many are hashed at a time: each takes a core and 19 MiB; the others wait in line."""
 _WAITING = 64
@@ -18,12 +20,11 @@ _TIME_COST, _MEMORY_KIB, _LANES = 2, 19_456, 1
 _DIGEST = 40
 
 
-class Overloaded(Exception):
-    """So many passwords wait to be checked that this one is not."""
-
-
 class Passwords:
-    """Hashes and checks passwords beside the loop; the hash of nobody's password is checked where there is none."""
+    """Hashes and checks passwords beside the loop; the hash of nobody's password is checked where there is none.
+
+    Either raises ResourceExhausted RATE_LIMITED where too many wait already.
+    """
 
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=_TIME_COST, memory_cost=_MEMORY_KIB, parallelism=_LANES)
@@ -52,7 +53,7 @@ class Passwords:
 
     async def _beside(self, work: object, *values: str) -> object:
         if self._waiting >= _WAITING:
-            raise Overloaded
+            raise reasons.rate_limited("too many passwords wait to be checked", retry_after=1.0)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *values)  # type: ignore[arg-type]

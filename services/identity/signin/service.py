@@ -17,18 +17,18 @@ from libs.errors import InvalidArgument, NotFound
 from libs.ids.uuid7 import uuid7
 from services.identity.core.accounts import Person, active_person, document_index, normal_number, person_by_document
 from services.identity.core.parts import Parts
+from services.identity.core.sessions import SESSION_LASTS, SessionState, SignInSession
 from services.identity.signin import store
 from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.rules import (
+    LONGEST_PASSWORD,
     PASSWORD,
-    SESSION_LASTS,
+    SHORTEST_PASSWORD,
     Authenticator,
     AuthenticatorKind,
     AuthenticatorState,
     EnrollmentRow,
     PasswordFault,
-    SessionState,
-    SignInSession,
     end,
     normal_password,
     password_fault,
@@ -94,7 +94,13 @@ def digest(secret: str) -> bytes:
 
 
 class SignIns:
-    """Signs people in and out."""
+    """Signs people in and out.
+
+    Attributes:
+        password_lengths: the shortest and the longest password that is taken.
+    """
+
+    password_lengths = (SHORTEST_PASSWORD, LONGEST_PASSWORD)
 
     def __init__(self, parts: Parts, passwords: Passwords, breached: BreachedPasswords) -> None:
         self._parts = parts
@@ -106,7 +112,7 @@ class SignIns:
 
         Raises:
             SignInRefused, SignInTooSoon.
-            Overloaded: too many passwords wait to be checked.
+            ResourceExhausted: RATE_LIMITED, too many passwords wait to be checked.
         """
         account = self._key("account", attempt.login.strip().upper())
         await self._count(account, _OF_ACCOUNT)

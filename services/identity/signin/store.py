@@ -16,7 +16,8 @@ from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
 from services.identity.core import schema
 from services.identity.core.names import id_of
-from services.identity.signin.rules import Authenticator, EnrollmentRow, SignInSession
+from services.identity.core.sessions import SignInSession
+from services.identity.signin.rules import Authenticator, EnrollmentRow
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 VERIFIER = Column("authenticators", "verifier")

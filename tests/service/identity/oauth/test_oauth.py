@@ -14,8 +14,7 @@ from libs.access import roles
 from libs.db.schema import audit_records
 from libs.process import Process
 from libs.rpc.token_types import ACCESS_TOKEN
-from services.identity.core import codec
-from services.identity.oauth import authentication
+from services.identity.core import client_authentication, codec
 from tests.support import sql
 from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.from_now import FromNow, timed
@@ -321,7 +320,7 @@ async def test_as_many_signatures_are_checked_for_an_unknown_client(
         checked.append(algorithm)
         return real(token, key, algorithm)
 
-    monkeypatch.setattr(authentication, "verified", counted)
+    monkeypatch.setattr(client_authentication, "verified", counted)
     for machine in (Machine("nobody-here", new_key("k")), Machine("window", new_key("window-1"))):
         await home.post(grant_type="client_credentials", **home.client_form(machine))
     assert checked == ["ES256", "ES256"]

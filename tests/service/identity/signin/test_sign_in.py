@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from libs.db.schema import audit_records, outbox
-from services.identity.signin.passwords import Overloaded, Passwords
+from libs.errors import ResourceExhausted
+from services.identity.signin.passwords import Passwords
 from tests.support import sql
 from tests.support.recorded import records_of
 from tests.support.signing_in import (
@@ -219,5 +220,5 @@ async def test_who_waits_behind_too_many_is_told_to_come_again(monkeypatch: pyte
     assert not await passwords.holds(PASSWORD, "nonsense")
     assert not passwords.outdated(stored)
     monkeypatch.setattr("services.identity.signin.passwords._WAITING", 0)
-    with pytest.raises(Overloaded):
+    with pytest.raises(ResourceExhausted):
         await passwords.hashed(PASSWORD)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
@@ -13,15 +14,18 @@ from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.observability.tracing import Tracing
 from libs.rpc.receipts import RECEIPT
+from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import Client
+from services.identity.core.oauth_errors import OAuthRefusal, invalid_client, refused_grant
+from services.identity.core.token_form import TokenForm, credentials, read_form
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.authentication import ClientAuthentication
-from services.identity.oauth.errors import OAuthRefusal, invalid_client, refused_grant
-from services.identity.oauth.form import TokenForm, credentials, read_form
 
 _log = logger(__name__)
 Say = Callable[[TokenForm, TokenRequest], Awaitable[Response]]
 """Answers a form; raises OAuthRefusal."""
+Json = dict[str, Any]
+Serve = Callable[[TokenForm, TokenRequest, Client | None], Awaitable[Json]]
+"""Gives a token for a form of the token endpoint and the client that authenticated by it, if one did; raises OAuthRefusal."""
 
 
 class Answering:
