@@ -15,7 +15,7 @@ _AT_ONCE = os.cpu_count() or 1
 """So many are hashed at a time: each takes a core and 19 MiB; the others wait in line."""
 _WAITING = 64
 """Who comes when so many wait is told to come again: the line must not outgrow what callers wait for."""
-_TIME_COST, _MEMORY_KIB, _LANES = 2, 19_456, 1
+TIME_COST, MEMORY_KIB, LANES = 2, 19_456, 1
 """OWASP's recommendation for argon2id."""
 _DIGEST = 40
 
@@ -27,7 +27,7 @@ class Passwords:
     """
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=_TIME_COST, memory_cost=_MEMORY_KIB, parallelism=_LANES)
+        self._hasher = PasswordHasher(TIME_COST, MEMORY_KIB, LANES)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2id")
         self._waiting = 0
         self._nobody = self._hasher.hash(os.urandom(16).hex())

@@ -6,7 +6,7 @@ Nothing that one signs in with is ever part of a record's digest, a log or an ev
 import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from libs.crypto.envelope import Column
 from libs.crypto.sm3 import sm3
@@ -42,20 +42,21 @@ _METHOD = "signin."
 _CITIZEN = "111"
 _OTHER_DOCUMENTS = ("112", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "553")
 _ATTEMPT = Column("sign_in_attempts", "key")
-_FORGET = timedelta(days=1)
 _NOBODY = "persons/-"
 
 
 @dataclass(frozen=True, slots=True)
 class _Throttle:
-    """So many attempts are free; then each has to wait, twice as long as the one before."""
+    """So many attempts are free; then each has to wait, twice as long as the one before. One is forgotten in ``decay_seconds``."""
 
     free: int
     first_seconds: int
+    decay_seconds: int
     longest_seconds: int = 900
 
 
-_OF_ACCOUNT, _OF_ADDRESS = _Throttle(5, 30), _Throttle(100, 5)
+_OF_ACCOUNT, _OF_ADDRESS = _Throttle(5, 30, 3600), _Throttle(100, 5, 36)
+"""Many people share an address: it is held back at another pace, and what succeeds from it does not count."""
 
 
 class SignInRefused(Exception):
@@ -116,7 +117,8 @@ class SignIns:
         """
         account = self._key("account", attempt.login.strip().upper())
         await self._count(account, _OF_ACCOUNT)
-        await self._count(self._key("address", attempt.address), _OF_ADDRESS)
+        address = self._key("address", attempt.address)
+        await self._count(address, _OF_ADDRESS)
         person, held = await self._found(attempt.login.strip())
         stored = self._parts.cipher.decrypt_text(store.VERIFIER, held.id, held.verifier) if held else None
         password = normal_password(attempt.password)
@@ -131,6 +133,7 @@ class SignIns:
         async def work(tx: Transaction) -> SignInSession:
             await active_person(tx.connection, person.name, lock=True)
             await store.forgive(tx.connection, account)
+            await store.give_back(tx.connection, address)
             session = await self._opened(tx, person, cookie, attempt.agent, current)
             again = {"verifier": self._parts.cipher.encrypt_text(store.VERIFIER, held.id, fresh)} if fresh else {}
             await store.UPDATE_AUTHENTICATOR.first(tx.connection, held.id, last_use_time=self._now(), **again)
@@ -147,7 +150,7 @@ class SignIns:
                 connection,
                 key=key,
                 now=now,
-                forget=now - _FORGET,
+                decay=throttle.decay_seconds,
                 free=throttle.free,
                 first=throttle.first_seconds,
                 longest=throttle.longest_seconds,

@@ -145,17 +145,22 @@ CLOSE_ENROLLMENTS = Query(
     """UPDATE enrollments SET used_time = CAST(:now AS timestamptz)
     WHERE person = :person AND used_time IS NULL RETURNING {columns}""",
 )
-# Counted before it is judged: of many attempts at a time no more than one gets through where one may. The wait doubles.
+# Counted before it is judged: of many attempts at a time no more than one gets through where one may. What was counted goes
+# by one for every `decay` seconds without an attempt; beyond `free` each has to wait, twice as long as the one before.
+_LEFT = """greatest(0, a.failures - greatest(0, floor(extract(epoch FROM CAST(:now AS timestamptz) - a.last_time)
+  / CAST(:decay AS double precision))))"""
 _TRY = Query(
     Attempts,
     """INSERT INTO sign_in_attempts AS a (key, failures, last_time) VALUES (:key, 1, CAST(:now AS timestamptz))
-    ON CONFLICT (key) DO UPDATE SET last_time = excluded.last_time,
-      failures = CASE WHEN a.last_time < CAST(:forget AS timestamptz) THEN 1 ELSE a.failures + 1 END
-    WHERE a.failures < CAST(:free AS integer) OR a.last_time < CAST(:forget AS timestamptz)
-      OR a.last_time + make_interval(secs => least(CAST(:longest AS double precision),
-           CAST(:first AS double precision) * power(2, least(a.failures - CAST(:free AS integer), 16))))
-         <= CAST(:now AS timestamptz)
-    RETURNING {columns}""",
+    ON CONFLICT (key) DO UPDATE SET last_time = excluded.last_time, failures = {left} + 1
+    WHERE {left} < CAST(:free AS integer) OR a.last_time + make_interval(secs =>
+        least(CAST(:longest AS double precision),
+          CAST(:first AS double precision) * power(2, least({left} - CAST(:free AS integer), 16))))
+      <= CAST(:now AS timestamptz)
+    RETURNING {columns}""".replace("{left}", _LEFT),
+)
+_GIVE_BACK = Query(
+    Attempts, "UPDATE sign_in_attempts SET failures = greatest(0, failures - 1) WHERE key = :key RETURNING {columns}"
 )
 _FORGIVE = Query(Attempts, "DELETE FROM sign_in_attempts WHERE key = :key RETURNING {columns}")
 FORGET_ATTEMPTS = Query(
@@ -174,6 +179,11 @@ async def counted(connection: DatabaseConnection, **values: object) -> Attempts 
 async def forgive(connection: DatabaseConnection, key: bytes) -> None:
     """Forgets what was counted under ``key``."""
     await _FORGIVE.first(connection, key=key)
+
+
+async def give_back(connection: DatabaseConnection, key: bytes) -> None:
+    """Takes one attempt back, which succeeded."""
+    await _GIVE_BACK.first(connection, key=key)
 
 
 async def authenticator(connection: DatabaseConnection, name: str, person: str) -> Authenticator:
