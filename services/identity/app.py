@@ -16,16 +16,30 @@ from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.assignments.api import AssignmentApi
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
-from services.identity.core.parts import parts_of
+from services.identity.core.answering import Answering
+from services.identity.core.client_authentication import ClientAuthentication
+from services.identity.core.parts import Parts, parts_of
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.mandates.api import MandateApi
-from services.identity.oauth.endpoint import OAuthEndpoints
+from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
+from services.identity.openid.about_tokens import AboutTokens
+from services.identity.openid.authorize import Authorizations
+from services.identity.openid.code_grants import CodeGrants
+from services.identity.openid.endpoints import OpenIdEndpoints
+from services.identity.openid.logout import Logout
+from services.identity.openid.pages import BrowserPages
+from services.identity.openid.refresh_tokens import RefreshTokens
+from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
+from services.identity.signin.api import SignInApi
+from services.identity.signin.passwords import BreachedPasswords, Passwords
+from services.identity.signin.service import SignIns
+from services.identity.signin.worker import Forgetter
 from services.identity.staff.api import StaffApi
 from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
@@ -44,8 +58,11 @@ async def app(process: Process) -> App:
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
+    passwords = Passwords()
+    sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     if config.http is not None:
-        process.beside(HttpServer(OAuthEndpoints(parts, exchange, process.tracing).app(), config.http).run)
+        endpoints = _endpoints(process, parts, exchange, sign_ins)
+        process.beside(HttpServer(endpoints.app(), config.http).run)
     return App(
         apis={
             "AccessService": [AccessApi(parts, declared_access())],
@@ -57,13 +74,26 @@ async def app(process: Process) -> App:
             "ClientService": [ClientApi(parts)],
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
+            "SignInService": [SignInApi(parts, sign_ins)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
-        workers=[keeper.run],
-        closers=[register.close],
+        workers=[keeper.run, Forgetter(parts).run],
+        closers=[register.close, passwords.close],
         trusted=regions.require_inbound,
     )
+
+
+def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins: SignIns) -> OAuthEndpoints:
+    """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
+    answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
+    code_grants = CodeGrants(parts, sign_ins, RefreshTokens(process.keys, process.provider))
+    authorizations = Authorizations(parts)
+    about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
+    openid = OpenIdEndpoints(answering, authorizations, code_grants, about)
+    pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
+    browsers = SignInPages(authorizations, sign_ins, Logout(parts), pages, process.tracing)
+    return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
 
 
 def own_verifier(process: Process) -> TokenVerifier:

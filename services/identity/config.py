@@ -40,3 +40,5 @@ class Config(ServiceConfig):
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     population_register: PopulationRegister | None = None
+    breached_passwords_file: Path | None = None
+    """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""

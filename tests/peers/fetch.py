@@ -1,4 +1,4 @@
-"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js and openapi-typescript by npm, each pinned with its checksums.
+"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, openapi-typescript, openid-client and axe-core by npm, each pinned with its checksums.
 
 Versions and checksums stand in ``java/``, ``go/`` and ``node/``; a change of them fetches anew. Nothing that is fetched
 is ever committed, and nothing of it belongs to the product.
@@ -110,5 +110,6 @@ OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
 NODE = Peer("grpc-js", ("test_node.py",), ("node", "npm"), "node", _npm)
 TYPESCRIPT = Peer("openapi-typescript", ("test_typescript.py",), ("node", "npm"), "typescript", _npm)
+OPENID = Peer("openid-client and axe-core", ("test_openid_client.py", "test_axe.py"), ("node", "npm"), "openid", _npm)
 PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
-PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, PYTHON)
+PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, PYTHON)

@@ -16,6 +16,7 @@ from tests.performance.echo import NAME
 from tests.performance.ground import Ground, opened
 from tests.performance.load import Measured
 from tests.performance.report import Report
+from tests.performance.sign_in import password_sign_in, raw_passwords
 from tests.performance.workloads import Workloads, raw_signatures
 
 Result = TypeVar("Result")
@@ -44,6 +45,7 @@ async def _all(ground: Ground) -> Report:
         _once(loads.query),
         _once(loads.seal),
         loads.hostile(),
+        _once(partial(password_sign_in, ground)),
     )
     echoes, results = [_said(await loads.echo())], list[Measured]()
     beside: dict[str, float] = {}
@@ -59,6 +61,7 @@ async def _all(ground: Ground) -> Report:
         beside,
         tuple(results),
         await raw_signatures(),
+        await raw_passwords(),
         memory,
         after,
         ground.start_seconds,

@@ -2,3 +2,4 @@
 
 HOSTILE = "validate a file made to hurt:"
 """What the names of such files' validations begin with."""
+PASSWORD_SIGN_IN = "password sign-in"

@@ -83,6 +83,7 @@ class Town:
         self.admin = self.machine_of_file()
         self.channel = Machine("window", new_key("window-1"))
         self.staff: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
         self.posts: dict[str, str] = {}
         self.department = ""
         grpc_channel = service.channel
@@ -229,6 +230,7 @@ class Town:
             request_id=request_id(),
         )
         made = await self.call(self.accounts.CreatePerson, create, resources_pb2.Person, token)
+        self.numbers[made.name] = drawn.citizen_id
         if verified:
             check = verification_service_pb2.RecordVerificationRequest(person=made.name, request_id=request_id())
             check.in_person.place = "大厅 A1"

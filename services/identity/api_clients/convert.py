@@ -31,12 +31,15 @@ def new_client(asked: pb.Client, client_id: str, now: datetime) -> Client:
         create_time=now,
         update_time=now,
         jwks=checked_keys(asked.jwks, "client.jwks") if asked.HasField("jwks") else None,
+        redirect_uris=tuple(asked.sign_in.redirect_uris),
+        post_logout_redirect_uris=tuple(asked.sign_in.post_logout_redirect_uris),
     )
 
 
 def client_message(row: Client) -> pb.Client:
     """Builds a client's message, without its secret."""
     right = pb.AssertionRight(actor_kinds=map(_ACTOR_KINDS.number, row.assertable), max_assurance=row.max_assurance)
+    sign_in = pb.ClientSignIn(redirect_uris=row.redirect_uris, post_logout_redirect_uris=row.post_logout_redirect_uris)
     return pb.Client(
         name=row.name,
         display_name=row.display_name,
@@ -55,4 +58,5 @@ def client_message(row: Client) -> pb.Client:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
+        sign_in=sign_in if row.redirect_uris else None,
     )

@@ -122,6 +122,9 @@ class Claims:
         transfer: the only transfer that the token is good for, or an empty string.
         stated: who the subject is, and for whom they act: only in assertions, for the other region to compare with.
         nbf: from when on it holds, in seconds since the epoch; ours say nothing, and hold from `iat` on.
+        sid: the session in which the person signed in here (OpenID Connect Front-Channel Logout, 3), a UUID; empty where they
+            signed in at a channel.
+        grant: the sign-in to the client, a UUID, likewise (claim `grant_id`).
     """
 
     type: TokenType
@@ -149,6 +152,8 @@ class Claims:
     nbf: int = 0
     txn: str = ""
     stated: tuple[IdentityClaim, ...] = ()
+    sid: str = ""
+    grant: str = ""
 
     @property
     def lifetime(self) -> int:
@@ -190,6 +195,8 @@ class Claims:
             "nbf": self.nbf,
             "txn": self.txn,
             "ids": [asdict(each) for each in self.stated],
+            "sid": self.sid,
+            "grant_id": self.grant,
             **_authority_payload(self.authority),
         }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -228,6 +235,8 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             stated=_read_stated(payload.get("ids", [])),
             nbf=_integer(payload, "nbf", 0),
             txn=_text(payload, "txn", ""),
+            sid=_text(payload, "sid", ""),
+            grant=_text(payload, "grant_id", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error

@@ -56,6 +56,8 @@ class Client:
         max_assurance: the highest assurance believed from it.
         jwks, secret_mac: its credentials; ``old_…`` those before the last rotation, until ``overlap_expire_time``.
         backers: who stands behind what waits for two people.
+        redirect_uris: where browsers of those who sign in to it are sent back to; empty where nobody does.
+        post_logout_redirect_uris: where they may be sent after signing out.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Client:
     suspend_reason: str = ""
     backers: tuple[str, ...] = ()
     pending: PendingKeys | None = None
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
     version: int = 1
 
     @property

@@ -32,6 +32,8 @@ clients = sa.Table(
     columns.text("suspend_reason"),
     schema.backers(),
     sa.Column("pending", JSONB),
+    columns.texts("redirect_uris", empty=True),
+    columns.texts("post_logout_redirect_uris", empty=True),
     *columns.life(),
     comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
 )

@@ -1,5 +1,6 @@
-"""The discovery document (RFC 8414; OpenID Connect Discovery 1.0, as far as there is an OpenID provider to discover)."""
+"""The discovery document (RFC 8414; OpenID Connect Discovery 1.0)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.identity.core.codec import TOKEN_PATH
@@ -32,17 +33,35 @@ _CLAIMS = (
     "posts",
     "region",
     "transfer",
+    "amr",
+    "sid",
+    "nonce",
+    "name",
 )
 
 
-def document(issuer: str, base_url: str) -> dict[str, Any]:
-    """Returns the document. There is no authorization endpoint: people authenticate at their channel."""
+def document(issuer: str, base_url: str, further_grants: Sequence[str]) -> dict[str, Any]:
+    """Returns the document; ``further_grants`` are those of other features."""
     return {
         "issuer": issuer,
         "token_endpoint": f"{base_url}{TOKEN_PATH}",
         "jwks_uri": f"{base_url}/.well-known/jwks.json",
-        "response_types_supported": [],
-        "grant_types_supported": [CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE],
+        "authorization_endpoint": f"{base_url}/oauth/authorize",
+        "pushed_authorization_request_endpoint": f"{base_url}/oauth/par",
+        "userinfo_endpoint": f"{base_url}/oauth/userinfo",
+        "introspection_endpoint": f"{base_url}/oauth/introspect",
+        "revocation_endpoint": f"{base_url}/oauth/revoke",
+        "end_session_endpoint": f"{base_url}/oauth/end-session",
+        "authorization_response_iss_parameter_supported": True,
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "scopes_supported": ["openid", "profile", "offline_access"],
+        "ui_locales_supported": ["zh-CN", "en"],
+        "grant_types_supported": [CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, *further_grants],
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic", "client_secret_post"],
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256"],
         "subject_types_supported": ["public"],

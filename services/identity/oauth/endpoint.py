@@ -1,38 +1,28 @@
 """The token endpoint, and what is published beside it: discovery and keys."""
 
-import base64
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from libs.crypto.sm3 import sm3
-from libs.errors import TongbanError
-from libs.observability import metrics
-from libs.observability.logs import logger
 from libs.observability.net import App, net
-from libs.observability.tracing import Tracing
-from libs.rpc.receipts import RECEIPT
 from libs.rpc.stages.validation import check
+from services.identity.core.answering import Answering, Json, Serve
 from services.identity.core.claims import Claims
 from services.identity.core.client_rules import Client
 from services.identity.core.codec import TOKEN_PATH
+from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, invalid_request
 from services.identity.core.parts import Parts
+from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.authentication import ClientAuthentication
 from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
-from services.identity.oauth.errors import NOT_STORED, OAuthRefusal, invalid_client, invalid_request, refused_grant
-from services.identity.oauth.form import ClientCredentials, TokenForm, credentials, read_form
 from services.identity.oauth.grants import TokenGrants
 from services.identity.tokens.service import TokenExchange
 from tongban.identity.v1 import token_service_pb2 as pb
 
-_log = logger(__name__)
 _EXCHANGE_FIELDS = (
     "subject_token",
     "subject_token_type",
@@ -46,9 +36,6 @@ _EXCHANGE_FIELDS = (
     "transfer",
 )
 _KEYS_KEPT = {"cache-control": "public, max-age=300"}
-
-Json = dict[str, Any]
-Serve = Callable[[TokenForm, TokenRequest, Client | None], Awaitable[Json]]
 
 
 def _server_error() -> OAuthRefusal:
@@ -68,36 +55,42 @@ async def _not_served(_request: Request, error: Exception) -> Response:
     return OAuthRefusal("invalid_request", description, status=error.status_code, headers=headers).response()
 
 
-def _with_receipt(answer: Response, asked: TokenRequest) -> Response:
-    """Adds the receipt of the record that says how it ended, as answers of the JSON edge carry theirs (decision 0045)."""
-    if asked.receipts:
-        encoded = base64.b64encode(asked.receipts[-1].SerializeToString()).decode().rstrip("=")
-        answer.headers[RECEIPT.removesuffix("-bin")] = encoded
-    return answer
+def audiences_of(parts: Parts) -> tuple[str, ...]:
+    """Returns what clients' assertions may be for: the issuer, or the token endpoint (RFC 7523, 3)."""
+    issuer = parts.codec.issuer
+    return (issuer, f"{issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}")
 
 
 class OAuthEndpoints:
-    """What the region offers over HTTP."""
+    """What the region offers over HTTP: the token endpoint, with grants of its own and those that it is given; what is published."""
 
-    def __init__(self, parts: Parts, exchange: TokenExchange, tracing: Tracing) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        exchange: TokenExchange,
+        answering: Answering,
+        grants: Mapping[str, Serve],
+        routes: Sequence[Route],
+    ) -> None:
         codec = parts.codec
-        self._tracing = tracing
+        self._answering = answering
+        self._routes = routes
         self._codec = codec
         self._exchange = exchange
-        audiences = (codec.issuer, f"{codec.issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}")
-        self._authentication = ClientAuthentication(parts, audiences)
-        self._grants = TokenGrants(parts, self._authentication)
-        self._document = document(codec.issuer, parts.base_url)
+        self._grants = TokenGrants(parts, answering.authentication)
+        self._document = document(codec.issuer, parts.base_url, tuple(grants))
         self._by_grant: dict[str, Serve] = {
             CLIENT_CREDENTIALS: self._client_credentials,
             JWT_BEARER: self._jwt_bearer,
             TOKEN_EXCHANGE: self._token_exchange,
+            **grants,
         }
 
     def app(self) -> App:
         """Returns the application."""
         routes = [
-            Route("/oauth/token", self.token, methods=["POST"]),
+            Route(TOKEN_PATH, self._answering.by("token", self._token), methods=["POST"]),
+            *self._routes,
             Route("/.well-known/jwks.json", self.jwks),
             Route("/.well-known/openid-configuration", self.discovery),
             Route("/.well-known/oauth-authorization-server", self.discovery),
@@ -106,43 +99,13 @@ class OAuthEndpoints:
         app.router.redirect_slashes = False
         return net(app, lambda _correlation_id: _server_error().response())
 
-    async def token(self, request: Request) -> Response:
+    async def _token(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Gives a token (RFC 6749, 3.2)."""
-        with self._tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
-            asked = TokenRequest(b"")
-            try:
-                form = await read_form(request)
-                asked = TokenRequest(sm3(form.body))
-                answer = await self._serve(form, asked)
-            except OAuthRefusal as refusal:
-                metrics.CALLS.labels("oauth.token", refusal.error).inc()
-                _log.info("no token", error=refusal.error, reason=refusal.reason, description=refusal.description)
-                return _with_receipt(refusal.response(), asked)
-            except Exception:
-                metrics.CALLS.labels("oauth.token", "server_error").inc()
-                raise
-            metrics.CALLS.labels("oauth.token", "OK").inc()
-            return _with_receipt(JSONResponse(answer, headers=NOT_STORED), asked)
-
-    async def _serve(self, form: TokenForm, asked: TokenRequest) -> Json:
         serve = self._by_grant.get(form.required("grant_type"))
         if serve is None:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
-        client = await self._client(credentials(form))
-        try:
-            return await serve(form, asked, client)
-        except TongbanError as error:
-            raise refused_grant(error) from error
-
-    async def _client(self, shown: ClientCredentials | None) -> Client | None:
-        if shown is None:
-            return None
-        try:
-            if shown.assertion:
-                return await self._authentication.by_assertion(shown.assertion, shown.client_id)
-            return await self._authentication.by_secret(shown.client_id, shown.secret)
-        except TongbanError as error:
-            raise invalid_client(error, basic=shown.basic) from error
+        client = await self._answering.client(form)
+        return JSONResponse(await serve(form, asked, client), headers=NOT_STORED)
 
     async def _client_credentials(self, form: TokenForm, _asked: TokenRequest, client: Client | None) -> Json:
         if client is None:

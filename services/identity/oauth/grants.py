@@ -6,13 +6,13 @@ from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import assurance, issue
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims, invalid
+from services.identity.core.client_assertions import ClientAssertion
+from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import Client, check_assertion
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import narrow
 from services.identity.core.staff_standing import staff_standing
 from services.identity.core.token_records import TokenRequest, token_name
-from services.identity.oauth.authentication import ClientAuthentication
-from services.identity.oauth.rules import ClientAssertion
 
 _JWT_BEARER = "oauth.jwt-bearer"
 _ASSERTED = {SubjectKind.PERSON: ActorKind.PERSON, SubjectKind.STAFF: ActorKind.STAFF}

@@ -120,6 +120,8 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         human=subject.human,
         near=subject.near,
         via=subject.via,
+        sid=subject.sid,
+        grant=subject.grant,
     )
 
 
@@ -179,6 +181,8 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         human=staff.human,
         near=staff.near,
         via=tuple(sorted({person.client_id} - {staff.client_id})),
+        sid=person.sid,
+        grant=person.grant,
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
+from tests.support.client_keys import Machine
 from tests.support.service import Ground
+from tests.support.signing_in import Browser, Opened
 from tests.support.town import LIUAN, TIANNING, Town, town, trusted
 from tongban.identity.v1 import resources_pb2 as pb
 
@@ -42,3 +44,17 @@ async def federation(home: Town, ground: Ground, tmp_path_factory: pytest.TempPa
         await home.trust(away)
         await away.trust(home, trusted(3))
         yield Federation(home, away)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def opened(home: Town) -> AsyncIterator[Opened]:
+    """Opens browsers without a memory, and closes them."""
+    made: list[Browser] = []
+
+    def another(party: Machine) -> Browser:
+        made.append(Browser(home, party))
+        return made[-1]
+
+    yield another
+    for each in made:
+        await each.close()

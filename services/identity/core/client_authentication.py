@@ -5,12 +5,12 @@ from typing import Any
 
 from libs.errors import Unauthenticated
 from services.identity.core.claims import LEEWAY_SECONDS, invalid
+from services.identity.core.client_assertions import ClientAssertion, from_claims
 from services.identity.core.client_rules import Client, check_active, plain_id
 from services.identity.core.clients import find_client
 from services.identity.core.codec import read_unverified, verified
 from services.identity.core.jwk import ALGORITHMS, StoredJwk, choose, decoy, public_key
 from services.identity.core.parts import Parts
-from services.identity.oauth.rules import ClientAssertion, from_claims
 
 
 class ClientAuthentication:

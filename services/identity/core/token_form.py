@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.requests import Request
 
 from libs import outside
-from services.identity.oauth.errors import OAuthRefusal, invalid_request
+from services.identity.core.oauth_errors import OAuthRefusal, invalid_request
 
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LARGEST = 65_536

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from libs.errors import Unauthenticated
+from services.identity.core.client_assertions import LONGEST_SECONDS, from_claims
 from services.identity.core.client_rules import plain_id
 from services.identity.core.issue import on_wall
-from services.identity.oauth.rules import LONGEST_SECONDS, from_claims
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

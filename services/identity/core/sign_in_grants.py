@@ -1,0 +1,127 @@
+"""What a client got when a person signed in to it: the code, once; then refresh tokens, one after another.
+
+One row a sign-in to a client. The code and the tokens stand nowhere; what is shown is compared with a digest, or made anew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from libs.db import columns
+from libs.db.change import Addition
+from libs.db.connection import DatabaseConnection
+from libs.db.query import Query, Update, of
+from services.identity.core import schema
+
+sign_in_grants = sa.Table(
+    "sign_in_grants",
+    schema.METADATA,
+    columns.record_id(),
+    sa.Column("client", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("session", sa.Uuid(as_uuid=False), nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("redirect_uri", sa.Text, nullable=False),
+    sa.Column("nonce", sa.Text, nullable=False),
+    sa.Column("challenge", sa.Text, nullable=False),
+    sa.Column("code", sa.LargeBinary, nullable=False, unique=True),
+    columns.moment("code_expire_time", nullable=False),
+    columns.moment("code_use_time"),
+    columns.texts("methods"),
+    sa.Column("assurance", sa.SmallInteger, nullable=False),
+    columns.moment("auth_time", nullable=False),
+    columns.counted("generation"),
+    columns.moment("rotate_time"),
+    columns.moment("revoke_time"),
+    columns.text("revoke_reason"),
+    *columns.life(),
+    sa.Index("sign_in_grants_of_person", "person", "client"),
+    sa.Index("sign_in_grants_of_session", "session"),
+    comment="Sign-ins to clients; the code is stored as SM3, of refresh tokens only how many there were.",
+)
+
+
+@of(sign_in_grants)
+@dataclass(frozen=True, slots=True)
+class SignInGrant:
+    """A sign-in of a person to a client.
+
+    Attributes:
+        client: the OAuth client_id.
+        session: the id of the session in which it was.
+        scope: what was granted.
+        challenge: the code challenge (RFC 7636, S256).
+        code: SM3 of the code.
+        methods, assurance, auth_time: how and when the person signed in, as it was then.
+        generation: how many refresh tokens were given; the last one counts.
+        rotate_time: when the last one was given.
+        revoke_time, revoke_reason: when and why nothing is given any more.
+    """
+
+    id: str
+    client: str
+    person: str
+    session: str
+    scope: str
+    redirect_uri: str
+    nonce: str
+    challenge: str
+    code: bytes
+    code_expire_time: datetime
+    methods: tuple[str, ...]
+    assurance: int
+    auth_time: datetime
+    create_time: datetime
+    update_time: datetime
+    code_use_time: datetime | None = None
+    generation: int = 0
+    rotate_time: datetime | None = None
+    revoke_time: datetime | None = None
+    revoke_reason: str = ""
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        return f"signInGrants/{self.id}"
+
+
+ADD, UPDATE = Addition(SignInGrant), Update(SignInGrant)
+_BY_CODE = Query(SignInGrant, "SELECT {columns} FROM sign_in_grants WHERE code = :code FOR UPDATE")
+_BY_ID = Query(SignInGrant, "SELECT {columns} FROM sign_in_grants WHERE id = CAST(:id AS uuid)")
+_LOCK = Query(SignInGrant, "SELECT {columns} FROM sign_in_grants WHERE id = CAST(:id AS uuid) FOR UPDATE")
+_OF_SESSIONS = Query(
+    SignInGrant,
+    "SELECT {columns} FROM sign_in_grants WHERE session = ANY(CAST(:sessions AS uuid[])) ORDER BY create_time, id",
+)
+_AGREED = Query(
+    SignInGrant,
+    """SELECT {columns} FROM sign_in_grants
+    WHERE person = :person AND client = :client AND revoke_time IS NULL ORDER BY create_time DESC LIMIT 1""",
+)
+
+
+async def by_code(connection: DatabaseConnection, code: bytes) -> SignInGrant | None:
+    """Reads and locks the grant of a code, or None."""
+    return await _BY_CODE.first(connection, code=code)
+
+
+async def grant(connection: DatabaseConnection, identifier: str, *, lock: bool = False) -> SignInGrant | None:
+    """Reads a grant, locked for change if wished, or None."""
+    return await (_LOCK if lock else _BY_ID).first(connection, id=identifier)
+
+
+async def agreed_before(connection: DatabaseConnection, person: str, client: str) -> SignInGrant | None:
+    """Reads the last grant of a person to a client that was not revoked, or None."""
+    return await _AGREED.first(connection, person=person, client=client)
+
+
+async def clients_of(connection: DatabaseConnection, sessions: list[str]) -> dict[str, list[str]]:
+    """Returns the names of the clients that were signed in to, by the id of the session."""
+    found: dict[str, list[str]] = {}
+    for each in await _OF_SESSIONS.all(connection, sessions=sessions):
+        name, named = f"clients/{each.client}", found.setdefault(each.session, [])
+        if name not in named:
+            named.append(name)
+    return found

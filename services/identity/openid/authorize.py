@@ -1,0 +1,255 @@
+"""The authorization endpoint: who signs in to a client, agrees, and is sent back with a code (OpenID Connect Core, 3.1.2)."""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError
+from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
+
+from libs.db.command import Command
+from libs.db.uow import Transaction
+from libs.ids.uuid7 import uuid7
+from services.identity.core import sign_in_grants
+from services.identity.core.client_rules import Client, ClientKind, ClientState, plain_id
+from services.identity.core.clients import find_client
+from services.identity.core.oauth_errors import OAuthRefusal
+from services.identity.core.parts import Parts
+from services.identity.core.sessions import SignInSession
+from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.openid import authorizations
+from services.identity.openid.authorizations import ASKED_LASTS, PUSHED_LASTS, AuthorizationRequest, Parameters
+from services.identity.openid.provider import Exchange, KeptCode, permissions_of
+from services.identity.signin.service import digest
+from tongban.identity.v1 import sign_in_service_pb2 as pb
+
+CODE_LASTS = timedelta(seconds=60)
+"""So long the browser may take to bring the code, and its client to exchange it (RFC 6749, 4.1.2 allows ten minutes)."""
+PUSHED_URN = "urn:ietf:params:oauth:request_uri:"
+_CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
+_MOST_SECONDS = 10**9
+
+
+class NotAsked(Exception):
+    """What the browser brings is no request that could be answered, or is over: nobody can be told but the person."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MoreAssuranceNeeded(OAuth2Error):  # type: ignore[misc]
+    """The client asks for a level that the person can't reach here (OpenID Connect Unmet Authentication Requirements)."""
+
+    error = "unmet_authentication_requirements"
+    description = "The person can not reach the level that is asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What comes next for a browser: a page (`sign_in`, `consent`), or another address.
+
+    Attributes:
+        page: which page, or an empty string.
+        location: where to, where there is no page.
+        asked: the request that is gone on with; None where it was answered.
+        client: who asked.
+    """
+
+    page: str = ""
+    location: str = ""
+    asked: AuthorizationRequest | None = None
+    client: Client | None = None
+
+
+class Authorizations:
+    """Answers authorization requests, step by step."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def push(self, client: Client, form: Mapping[str, str]) -> str:
+        """Keeps a request for its client (RFC 9126); returns the reference to it. Raises OAuthRefusal."""
+        parameters = {name: value for name, value in form.items() if name not in _CREDENTIALS}
+        if "request_uri" in parameters or plain_id(parameters.get("client_id", client.id)) != client.id:
+            raise OAuthRefusal("invalid_request", "a pushed request refers to no other, and names its own client")
+        parameters["client_id"] = client.id
+        try:
+            Exchange(self._parts.codec, client).checked(parameters, None)
+        except OAuth2Error as error:
+            raise OAuthRefusal(error.error, error.description or "the request can't be served") from error
+        return PUSHED_URN + await self._kept(client, parameters, b"", PUSHED_LASTS)
+
+    async def begin(self, parameters: Parameters, browser: str, session: SignInSession | None) -> tuple[NextStep, str]:
+        """Begins to answer a browser that a client sent; returns what comes next, and the ticket to go on with.
+
+        Raises:
+            NotAsked: nobody can be told but the person.
+        """
+        parameters = await self._pushed(parameters)
+        client = await self._client(parameters.get("client_id", ""))
+        try:
+            Exchange(self._parts.codec, client).checked(parameters, session.person if session else None)
+        except OAuth2Error as error:
+            return NextStep(location=self._told(client, error)), ""
+        ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS)
+        asked = await self._found(ticket, browser)
+        return await self.go_on(asked, session), ticket
+
+    async def found(self, ticket: str, browser: str) -> tuple[AuthorizationRequest, Client]:
+        """Returns the request that a page of ours goes on with; raises NotAsked where it is over, or another browser's."""
+        asked = await self._found(ticket, browser)
+        return asked, await self._client(asked.client)
+
+    async def go_on(
+        self, asked: AuthorizationRequest, session: SignInSession | None, *, agreed: bool = False
+    ) -> NextStep:
+        """Returns what comes next: the page that is still needed, or where the browser is sent with its answer."""
+        client = await self._client(asked.client)
+        try:
+            page = await self._missing(asked, client, session, agreed=agreed)
+            if page:
+                return NextStep(page, asked=asked, client=client)
+            assert session is not None
+            return NextStep(location=await self._answered(asked, client, session))
+        except OAuth2Error as error:
+            error.state = asked.parameters.get("state")
+            error.redirect_uri = asked.parameters["redirect_uri"]
+            return NextStep(location=self._told(client, error))
+
+    async def refuse(self, asked: AuthorizationRequest) -> str:
+        """Ends a request because the person does not want it; returns where the browser is sent."""
+        client = await self._client(asked.client)
+        async with self._parts.database.read() as connection:
+            await authorizations.take(connection, asked.ticket, self._parts.wall.now())
+        state = asked.parameters.get("state")
+        return self._told(client, AccessDeniedError(redirect_uri=asked.parameters["redirect_uri"], state=state))
+
+    async def _missing(
+        self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool
+    ) -> str:
+        """Returns the page that is still needed, or an empty string; raises OAuth2Error where none would help, or none may come."""
+        prompts, level = asked.parameters.get("prompt", "").split(), _level(asked.parameters.get("acr_values", ""))
+        fresh = session is not None and session.auth_time >= asked.create_time
+        if session is None or not (fresh or self._recent(asked, session)) or (session.assurance < level and not fresh):
+            if "none" in prompts:
+                raise LoginRequiredError
+            return "sign_in"
+        if session.assurance < level:
+            raise MoreAssuranceNeeded
+        if agreed or client.kind is ClientKind.CHANNEL:
+            return ""
+        if "consent" in prompts or not await self._agreed_before(asked, client, session):
+            if "none" in prompts:
+                raise ConsentRequiredError
+            return "consent"
+        return ""
+
+    def _recent(self, asked: AuthorizationRequest, session: SignInSession) -> bool:
+        """Says whether the person need not sign in again, by what the client says of that."""
+        oldest = _seconds(asked.parameters.get("max_age", ""))
+        age = (self._parts.wall.now() - session.auth_time).total_seconds()
+        again = {"login", "select_account"}.intersection(asked.parameters.get("prompt", "").split())
+        return not again and (oldest is None or age <= oldest)
+
+    async def _agreed_before(self, asked: AuthorizationRequest, client: Client, session: SignInSession) -> bool:
+        async with self._parts.database.read() as connection:
+            before = await sign_in_grants.agreed_before(connection, session.person, client.id)
+        return before is not None and set(asked.parameters.get("scope", "").split()) <= set(before.scope.split())
+
+    async def _answered(self, asked: AuthorizationRequest, client: Client, session: SignInSession) -> str:
+        exchange = Exchange(self._parts.codec, client)
+        reply = exchange.granted(asked.parameters, session.person)
+        if exchange.kept is not None:
+            await self._keep(asked, exchange.kept, session)
+        return reply.location
+
+    async def _keep(self, asked: AuthorizationRequest, kept: KeptCode, session: SignInSession) -> None:
+        now, parameters = self._parts.wall.now(), asked.parameters
+        made = SignInGrant(
+            id=uuid7(),
+            client=asked.client,
+            person=session.person,
+            session=session.id,
+            scope=kept.scope or "",
+            redirect_uri=parameters["redirect_uri"],
+            nonce=parameters.get("nonce", ""),
+            challenge=parameters["code_challenge"],
+            code=digest(kept.code),
+            code_expire_time=now + CODE_LASTS,
+            methods=session.methods,
+            assurance=session.assurance,
+            auth_time=session.auth_time,
+            create_time=now,
+            update_time=now,
+        )
+
+        async def work(tx: Transaction) -> None:
+            if await authorizations.take(tx.connection, asked.ticket, now) is None:
+                raise NotAsked
+            await sign_in_grants.ADD.add(tx.connection, made)
+            tx.record(made.name)
+
+        command = Command(session.person, "oauth.authorize", str(uuid.uuid4()), b"", pb.Session, actor=session.person)
+        await self._parts.uow.step(command, work)
+
+    async def _kept(self, client: Client, parameters: Parameters, browser: bytes, lasts: timedelta) -> str:
+        ticket, now = secrets.token_urlsafe(32), self._parts.wall.now()
+        made = AuthorizationRequest(uuid7(), digest(ticket), client.id, parameters, browser, now + lasts, now)
+        async with self._parts.database.transaction() as connection:
+            await authorizations.forget(connection, now)
+            await authorizations.ADD.add(connection, made)
+        return ticket
+
+    async def _pushed(self, parameters: Parameters) -> Parameters:
+        """Returns what a client asks for: what it pushed, once, where it refers to that (RFC 9126, 4)."""
+        reference = parameters.get("request_uri", "")
+        if not reference:
+            return parameters
+        async with self._parts.database.read() as connection:
+            found = await authorizations.take(
+                connection, digest(reference.removeprefix(PUSHED_URN)), self._parts.wall.now()
+            )
+        if found is None or found.browser or plain_id(parameters.get("client_id", "")) != found.client:
+            raise NotAsked("request_uri")
+        return found.parameters
+
+    async def _client(self, client_id: str) -> Client:
+        async with self._parts.database.read() as connection:
+            found = await find_client(connection, plain_id(client_id)) if client_id else None
+        if found is None or found.state is not ClientState.ACTIVE or not found.redirect_uris:
+            raise NotAsked("client_id")
+        return found
+
+    async def _found(self, ticket: str, browser: str) -> AuthorizationRequest:
+        async with self._parts.database.read() as connection:
+            found = await authorizations.find(connection, digest(ticket), self._parts.wall.now())
+        if found is None or not browser or found.browser != digest(browser):
+            raise NotAsked
+        return found
+
+    def _told(self, client: Client, error: OAuth2Error) -> str:
+        """Returns where the browser is sent with a refusal; raises NotAsked where that can't be trusted (RFC 6749, 4.1.2.1)."""
+        location = Exchange(self._parts.codec, client).told(error).location
+        if not location:
+            raise NotAsked(error.error)
+        return location
+
+
+def described(asked: AuthorizationRequest) -> tuple[list[str], tuple[str, ...]]:
+    """Returns what is asked for, for the page at which one agrees: OpenID Connect's scopes, and permissions."""
+    scope = asked.parameters.get("scope", "")
+    permissions = permissions_of(scope)
+    return [each for each in scope.split() if each not in permissions], permissions
+
+
+def _level(acr_values: str) -> int:
+    """Returns the least level that is asked for; other words than ours ask for none."""
+    return min((int(each) for each in acr_values.split() if each in {"0", "1", "2", "3", "4"}), default=0)
+
+
+def _seconds(text: str) -> int | None:
+    return min(int(text), _MOST_SECONDS) if text.isascii() and text.isdigit() and len(text) < 20 else None

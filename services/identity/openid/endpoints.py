@@ -1,0 +1,72 @@
+"""What clients call beside the token endpoint: to push a request, and about tokens."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from libs.errors import TongbanError
+from services.identity.core.answering import Answering, Serve, with_receipt
+from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, refused_grant
+from services.identity.core.token_form import TokenForm
+from services.identity.core.token_records import TokenRequest
+from services.identity.openid.about_tokens import AboutTokens
+from services.identity.openid.authorizations import PUSHED_LASTS
+from services.identity.openid.authorize import Authorizations
+from services.identity.openid.code_grants import CodeGrants
+from services.identity.openid.provider import CODE_GRANT, REFRESH_GRANT
+
+
+class OpenIdEndpoints:
+    """Answers them."""
+
+    def __init__(
+        self, answering: Answering, authorizations: Authorizations, code_grants: CodeGrants, about: AboutTokens
+    ) -> None:
+        self._answering = answering
+        self._authorizations = authorizations
+        self._code_grants = code_grants
+        self._about = about
+
+    def grants(self) -> Mapping[str, Serve]:
+        """Returns the grants that the token endpoint serves by this."""
+        return {CODE_GRANT: self._code_grants.by_code, REFRESH_GRANT: self._code_grants.by_refresh_token}
+
+    def routes(self) -> list[Route]:
+        """Returns where the others are."""
+        by = self._answering.by
+        return [
+            Route("/oauth/par", by("par", self._pushed), methods=["POST"]),
+            Route("/oauth/introspect", by("introspect", self._introspected), methods=["POST"]),
+            Route("/oauth/revoke", by("revoke", self._revoked), methods=["POST"]),
+            Route("/oauth/userinfo", self.user, methods=["GET", "POST"]),
+        ]
+
+    async def _pushed(self, form: TokenForm, _asked: TokenRequest) -> Response:
+        """Keeps an authorization request (RFC 9126)."""
+        reference = await self._authorizations.push(await self._answering.proven(form), form.fields)
+        told = {"request_uri": reference, "expires_in": int(PUSHED_LASTS.total_seconds())}
+        return JSONResponse(told, 201, headers=NOT_STORED)
+
+    async def _introspected(self, form: TokenForm, _asked: TokenRequest) -> Response:
+        """Says whether a token is good (RFC 7662)."""
+        told = await self._about.introspected(form, await self._answering.proven(form))
+        return JSONResponse(told, headers=NOT_STORED)
+
+    async def _revoked(self, form: TokenForm, asked: TokenRequest) -> Response:
+        """Ends what a token stands for (RFC 7009)."""
+        await self._about.revoked(form, asked, await self._answering.proven(form))
+        return Response(headers=NOT_STORED)
+
+    async def user(self, request: Request) -> Response:
+        """Says whose token it is (OpenID Connect Core, 5.3); the token comes in the Authorization header only."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        asked = TokenRequest(b"")
+        try:
+            told = await self._about.user(token.strip() if scheme.lower() == "bearer" else "", asked)
+        except OAuthRefusal as refusal:
+            return with_receipt(refusal.response(), asked)
+        except TongbanError as error:
+            return with_receipt(refused_grant(error).response(), asked)
+        return with_receipt(JSONResponse(told, headers=NOT_STORED), asked)

@@ -1,0 +1,226 @@
+"""What browsers reach: the authorization endpoint, signing in and out, agreeing, and setting a password."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from opentelemetry.trace import SpanKind
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from libs import outside
+from libs.errors import Code, TongbanError
+from libs.observability import metrics
+from libs.observability.tracing import Tracing
+from services.identity.core.oauth_errors import OAuthRefusal
+from services.identity.core.sessions import SESSION_LASTS
+from services.identity.core.token_form import TokenForm, read_form
+from services.identity.openid.authorizations import AuthorizationRequest, Parameters
+from services.identity.openid.authorize import Authorizations, NextStep, NotAsked, described
+from services.identity.openid.logout import Logout
+from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages
+from services.identity.signin.api import ENROLLMENT_PATH
+from services.identity.signin.service import EnrollmentOver, PasswordAttempt, SignInRefused, SignIns, SignInTooSoon
+
+_LONGEST_QUERY = 16_384
+_LONGEST_VALUE = 4_096
+_MOST = 40
+_PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
+_FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+class SignInPages:
+    """Serves the pages."""
+
+    def __init__(
+        self, authorizations: Authorizations, sign_ins: SignIns, logout: Logout, pages: BrowserPages, tracing: Tracing
+    ) -> None:
+        self._authorizations = authorizations
+        self._sign_ins = sign_ins
+        self._logout = logout
+        self._pages = pages
+        self._tracing = tracing
+
+    def routes(self) -> list[Route]:
+        """Returns where they are."""
+        paths: dict[str, tuple[Handle, list[str]]] = {
+            "/oauth/authorize": (self.authorize, ["GET", "POST"]),
+            "/oauth/sign-in": (self.sign_in, ["POST"]),
+            "/oauth/consent": (self.consent, ["POST"]),
+            "/oauth/end-session": (self.end_session, ["GET", "POST"]),
+        }
+        found = [Route(path, self._served(path, handle), methods=methods) for path, (handle, methods) in paths.items()]
+        enrolling = [
+            Route(ENROLLMENT_PATH, self._served(ENROLLMENT_PATH, handle), methods=[verb])
+            for verb, handle in (("GET", self.enrollment), ("POST", self.enroll))
+        ]
+        return [*found, *enrolling]
+
+    def _served(self, path: str, handle: Handle) -> Handle:
+        async def served(request: Request) -> Response:
+            with self._tracing.span(
+                f"{request.method} {path}", SpanKind.SERVER, request.headers.get("traceparent", "")
+            ):
+                answer = await self._answered(request, handle)
+                metrics.CALLS.labels(f"oauth.{path.rpartition('/')[2]}", str(answer.status_code)).inc()
+                return answer
+
+        return served
+
+    async def _answered(self, request: Request, handle: Handle) -> Response:
+        try:
+            return await handle(request)
+        except NotAsked as refusal:
+            kind = "refused" if refusal.detail else "over"
+            return self._pages.refused(request, kind, detail=refusal.detail)
+        except EnrollmentOver:
+            return self._pages.refused(request, "enrollment_over")
+        except OAuthRefusal as refusal:
+            return self._pages.refused(request, "refused", status=refusal.status, detail=refusal.error)
+        except TongbanError as error:
+            if error.code in _PASSING:
+                return self._pages.refused(request, "busy", status=503)
+            return self._pages.refused(request, "over", detail=error.reason)
+
+    async def authorize(self, request: Request) -> Response:
+        """Answers a browser that a client sent here."""
+        parameters = await _parameters(request)
+        browser = self._pages.cookie(request, BROWSER_COOKIE) or secrets.token_urlsafe(32)
+        session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        step, ticket = await self._authorizations.begin(parameters, browser, session)
+        answer = self._next(request, step, ticket)
+        self._pages.remember(answer, BROWSER_COOKIE, browser)
+        return answer
+
+    async def sign_in(self, request: Request) -> Response:
+        """Signs somebody in by password, and goes on."""
+        form = await read_form(request)
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
+        if form.get("cancel"):
+            return _sent(await self._authorizations.refuse(asked))
+        current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        try:
+            opened = await self._sign_ins.by_password(_attempt(request, form), current)
+        except tuple(_FAULTS) as refusal:
+            step = NextStep("sign_in", asked=asked, client=client)
+            return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+        step = await self._authorizations.go_on(asked, opened.session)
+        answer = self._next(request, step, form.get("ticket"))
+        self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
+        return answer
+
+    async def consent(self, request: Request) -> Response:
+        """Takes what the person says to a client's wishes, and goes on."""
+        form = await read_form(request)
+        asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
+        if form.get("decision") != "allow":
+            return _sent(await self._authorizations.refuse(asked))
+        session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        return self._next(request, await self._authorizations.go_on(asked, session, agreed=True), form.get("ticket"))
+
+    def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
+        if not step.page:
+            return _sent(step.location)
+        assert step.asked is not None
+        assert step.client is not None
+        scopes, permissions = described(step.asked)
+        return self._pages.page(
+            request,
+            f"{step.page}.html",
+            status=_status(fault),
+            target=step.asked.parameters["redirect_uri"],
+            locales=_locales(step.asked),
+            client=step.client.display_name,
+            ticket=ticket,
+            fault=fault,
+            scopes=scopes,
+            permissions=permissions,
+        )
+
+    async def enrollment(self, request: Request) -> Response:
+        """Shows the page at which a password is set."""
+        ticket = request.query_params.get("ticket", "")
+        await self._sign_ins.enrollment(ticket)
+        return self._enrolling(request, ticket)
+
+    async def enroll(self, request: Request) -> Response:
+        """Sets a password."""
+        form = await read_form(request)
+        fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
+        if fault is not None:
+            return self._enrolling(request, form.get("ticket"), fault.value)
+        return self._pages.page(request, "message.html", kind="saved")
+
+    def _enrolling(self, request: Request, ticket: str, fault: str = "") -> Response:
+        shortest, longest = self._sign_ins.password_lengths
+        return self._pages.page(
+            request,
+            "enroll.html",
+            status=_status(fault),
+            ticket=ticket,
+            fault=fault,
+            shortest=shortest,
+            longest=longest,
+        )
+
+    async def end_session(self, request: Request) -> Response:
+        """Signs out, asked by a client or by the person (OpenID Connect RP-Initiated Logout 1.0)."""
+        parameters = await _parameters(request)
+        session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        wish = await self._logout.wish(parameters, session)
+        if session is not None and not wish.proven and not (request.method == "POST" and "confirmed" in parameters):
+            return self._pages.page(
+                request, "sign_out.html", target=wish.location, kept=wish.kept, locales=parameters.get("ui_locales", "")
+            )
+        if session is not None:
+            await self._sign_ins.sign_out(session)
+        signed_out = self._pages.page(request, "message.html", kind="signed_out")
+        answer = _sent(wish.location) if wish.location else signed_out
+        self._pages.forget(answer, SESSION_COOKIE)
+        return answer
+
+
+def _sent(location: str) -> Response:
+    """Sends a browser on by GET, whatever brought it here (RFC 9700, 4.12)."""
+    return RedirectResponse(location, 303, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"})
+
+
+def _status(fault: str) -> int:
+    if not fault:
+        return 200
+    return 429 if fault == "soon" else 400
+
+
+def _locales(asked: AuthorizationRequest) -> str:
+    return asked.parameters.get("ui_locales", "")
+
+
+def _attempt(request: Request, form: TokenForm) -> PasswordAttempt:
+    # The gateway writes the caller's own address last, whatever the caller wrote before.
+    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return PasswordAttempt(form.get("login"), form.get("password"), address, request.headers.get("user-agent", ""))
+
+
+async def _parameters(request: Request) -> Parameters:
+    """Reads what a browser brings, of the address or of a form; raises NotAsked where it can't be read, or stands twice."""
+    if request.method == "POST":
+        return dict((await read_form(request)).fields)
+    query: str = request.url.query
+    try:
+        pairs: list[tuple[str, Any]] = parse_qsl(
+            query if len(query) <= _LONGEST_QUERY else "&" * (_MOST + 1),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MOST,
+        )
+        read = {outside.text(name, _LONGEST_VALUE): outside.text(value, _LONGEST_VALUE) for name, value in pairs}
+    except ValueError as error:
+        raise NotAsked("parameters") from error
+    if len(read) != len(pairs):
+        raise NotAsked("parameters")
+    return {name: value for name, value in read.items() if value}

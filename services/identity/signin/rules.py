@@ -1,0 +1,127 @@
+"""Signing in (登录): what one signs in with, where one is signed in, and for how long."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from libs.errors import state_conflict
+from services.identity.core.sessions import SessionState, SignInSession
+
+ENROLLMENT_LASTS = timedelta(minutes=10)
+"""For so long the page at which one sets up one's sign-in can be opened."""
+SHORTEST_PASSWORD = 10
+LONGEST_PASSWORD = 128
+PASSWORD = "pwd"  # noqa: S105 - the word of RFC 8176 for the method, no secret
+_CEILINGS = MappingProxyType({PASSWORD: 2})
+"""The assurance that a session reaches by each method, whatever the account has (docs/decisions/0069)."""
+_AGENT_LENGTH = 200
+_FEWEST_CHARACTERS = 5
+
+
+class AuthenticatorKind(StrEnum):
+    """What one signs in with (AuthenticatorKind of the contract)."""
+
+    PASSWORD = "PASSWORD"  # noqa: S105 - the name of a kind, no secret
+
+
+class AuthenticatorState(StrEnum):
+    """The life of what one signs in with (AuthenticatorState of the contract)."""
+
+    ACTIVE = "ACTIVE"
+    REMOVED = "REMOVED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class PasswordFault(StrEnum):
+    """Why a password is not taken."""
+
+    DIFFERENT = "different"
+    """The two that were typed are not the same."""
+    SHORT = "short"
+    LONG = "long"
+    SIMPLE = "simple"
+    """It repeats few characters, or holds what others know of the person."""
+    BREACHED = "breached"
+    """It stands in the list of those that were lost elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """Something that a person signs in with; ``verifier`` is what it is checked by, encrypted."""
+
+    id: str
+    person: str
+    kind: AuthenticatorKind
+    verifier: bytes
+    create_time: datetime
+    update_time: datetime
+    state: AuthenticatorState = AuthenticatorState.ACTIVE
+    last_use_time: datetime | None = None
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        """Its resource name."""
+        return f"authenticators/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollmentRow:
+    """An opened page at which a person sets up their sign-in: known by a digest of the secret in its address."""
+
+    id: str
+    person: str
+    ticket: bytes
+    expire_time: datetime
+    create_time: datetime
+    used_time: datetime | None = None
+
+
+def end(session: SignInSession, now: datetime) -> SessionState:
+    """Returns the state after its end; raises FailedPrecondition STATE_CONFLICT unless it is ACTIVE."""
+    state = session.state_at(now)
+    if state is not SessionState.ACTIVE:
+        raise state_conflict(session.name, state, SessionState.ACTIVE)
+    return SessionState.ENDED
+
+
+def remove(authenticator: Authenticator) -> AuthenticatorState:
+    """Returns the state after it was taken away; raises FailedPrecondition STATE_CONFLICT unless it is ACTIVE."""
+    if authenticator.state is not AuthenticatorState.ACTIVE:
+        raise state_conflict(authenticator.name, authenticator.state, AuthenticatorState.ACTIVE)
+    return AuthenticatorState.REMOVED
+
+
+def session_level(account: int, methods: Sequence[str]) -> int:
+    """Returns the assurance of a session: how far the person is known, and how surely it is they who sit there."""
+    return min(account, max(_CEILINGS[method] for method in methods))
+
+
+def normal_password(typed: str) -> str:
+    """Returns a password as it is compared: the same characters however a keyboard composes them (RFC 8265, 4.2.1)."""
+    return unicodedata.normalize("NFC", typed)
+
+
+def password_fault(password: str, known: Collection[str]) -> PasswordFault | None:
+    """Returns why a password is not taken, or None (NIST SP 800-63B, 5.1.1.2: no rules of composition).
+
+    Args:
+        password: as it is compared.
+        known: what others know of the person: name, phone, the document's number.
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        return PasswordFault.SHORT
+    if len(password) > LONGEST_PASSWORD:
+        return PasswordFault.LONG
+    lowered = password.casefold()
+    if len(set(lowered)) < _FEWEST_CHARACTERS or any(each.casefold() in lowered for each in known if len(each) > 1):
+        return PasswordFault.SIMPLE
+    return None
+
+
+def short_agent(said: str) -> str:
+    """Returns what is kept of a browser's words about itself."""
+    return "".join(character for character in said if character.isprintable())[:_AGENT_LENGTH]

@@ -1,0 +1,69 @@
+"""Clients that people sign in to, and people with a password, made through the gateway."""
+
+import json
+import re
+
+import httpx
+
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import open_person
+from libs.ids.synthetic import SyntheticPopulation
+from tests.peers.conftest import Town
+from tests.support.client_keys import new_key, public_jwk
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    client_service_pb2,
+    client_service_pb2_grpc,
+    resources_pb2,
+    sign_in_service_pb2,
+    sign_in_service_pb2_grpc,
+)
+
+PASSWORD = "会当凌绝顶一览众山小"
+_TICKET = re.compile(r'name="ticket" value="([^"]+)"')
+
+
+async def registered(town: Town, client_id: str, redirect: str) -> str:
+    """Registers a client; returns its key, private, as a JWK."""
+    key = new_key("openid-1")
+    client = resources_pb2.Client(
+        display_name="常州通",
+        kind=resources_pb2.CLIENT_KIND_PARTNER,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(key)]),
+        sign_in=resources_pb2.ClientSignIn(redirect_uris=[redirect], post_logout_redirect_uris=[redirect]),
+    )
+    request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
+    stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)
+    token = await town.office.admin_token()
+    await town.office.gateway.call(stub.CreateClient, request, resources_pb2.Client, token)
+    return json.dumps(key.as_dict(private=True))
+
+
+async def somebody(town: Town) -> tuple[str, str]:
+    """Opens somebody's account; returns their name and the number of their document."""
+    office = town.office
+    drawn = _PEOPLE.setdefault(office.gateway.code, SyntheticPopulation(office.gateway.code, office.gateway.code[:2]))
+    found = drawn.person()
+    document = common_pb2.IdentityDocument(type_code="111", number=found.citizen_id)
+    draft = resources_pb2.Person(full_name=found.name, documents=[resources_pb2.HeldDocument(document=document)])
+    made = await open_person(office.gateway, await office.token_of("receiving"), draft)
+    return made.name, found.citizen_id
+
+
+async def enrollment_uri(town: Town, person: str) -> str:
+    """The page at which the person sets a password."""
+    stub = sign_in_service_pb2_grpc.SignInServiceStub(town.office.gateway.channel)
+    asked = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id())
+    token = await town.office.token_of_person(person)
+    return (await town.office.gateway.call(stub.BeginEnrollment, asked, sign_in_service_pb2.Enrollment, token)).uri
+
+
+def ticket_of(page: httpx.Response) -> str:
+    """The ticket in a page's form."""
+    found = _TICKET.search(page.text)
+    assert found, page.text
+    return found[1]
+
+
+_PEOPLE: dict[str, SyntheticPopulation] = {}

@@ -1,0 +1,99 @@
+"""The pages at which people sign in, in a real browser (Debian's Chromium), at desktop and phone size, by keyboard alone."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.signing_in import PASSWORD, Opened, changed, enrollment, relying_party
+from tests.support.town import Town
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+_SAVED, _SIGNED_OUT = re.compile("密码已保存|Your password is saved"), re.compile("已退出登录|You are signed out")
+_DESKTOP, _PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Chromium]:
+    """Chromium without a screen."""
+    assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        await found.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=[("zh-CN", _DESKTOP), ("en", _PHONE)], ids=["desktop", "phone"])
+async def context(chromium: Chromium, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
+    """A browser of somebody who reads Chinese at a desk, and of somebody who reads English on a phone."""
+    language, viewport = request.param
+    made = await chromium.new_context(locale=language, viewport=viewport, java_script_enabled=False)
+    made.set_default_timeout(15_000)
+    yield made
+    await made.close()
+
+
+async def _shot(page: Page, folder: Path, name: str) -> None:
+    path = folder / f"{name}.png"
+    await page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 5_000
+    screen, card = page.viewport_size, await page.locator(".card").bounding_box()
+    assert screen is not None
+    assert card is not None
+    assert card["x"] >= 0
+    assert card["x"] + card["width"] <= screen["width"], "nothing is wider than the screen"
+
+
+async def test_somebody_sets_a_password_signs_in_and_agrees_by_keyboard_alone(
+    home: Town, opened: Opened, context: BrowserContext, tmp_path: Path
+) -> None:
+    person, page, base = await home.person(), await context.new_page(), str(home.http.base_url)
+    # Another origin than ours, which the page's policy must let the form's answer go to.
+    party, partner = await relying_party(home), f"{base.replace('127.0.0.1', 'localhost')}/callback"
+    await changed(home, f"UPDATE clients SET redirect_uris = ARRAY['{partner}'] WHERE id = '{party.client_id}'")
+    await page.goto(f"{base}/oauth/enroll?{urlencode({'ticket': await enrollment(home, person)})}")
+    await _shot(page, tmp_path, "enroll")
+    await page.keyboard.type("kurz")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("kurz")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await _shot(page, tmp_path, "enroll-fault")
+    for _ in range(2):
+        await page.keyboard.type(PASSWORD)
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(_SAVED)
+
+    await page.goto(f"{base}/oauth/authorize?{urlencode(opened(party).asked(redirect_uri=partner))}")
+    await _shot(page, tmp_path, "sign-in")
+    await page.keyboard.type(home.numbers[person])
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("ein falsches Wort")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await _shot(page, tmp_path, "sign-in-fault")
+    await page.keyboard.type(home.numbers[person])
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("listitem").first).to_be_visible()
+    await _shot(page, tmp_path, "consent")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"{partner}?**")
+    assert "code=" in page.url
+
+    await page.goto(f"{base}/oauth/end-session")
+    await _shot(page, tmp_path, "sign-out")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(_SIGNED_OUT)
+    await page.goto(f"{base}/oauth/authorize?{urlencode(opened(party).asked(client_id='nobody'))}")
+    await _shot(page, tmp_path, "refused")
