@@ -5,10 +5,13 @@ what ends a stream behind its first message goes as text, which the gateway writ
 """
 
 import json
+import math
 from collections.abc import Mapping
 
 from google.protobuf import json_format
 from google.rpc import status_pb2
+
+from libs.errors import TongbanError
 
 STREAM_ERROR = "tongban-stream-error"
 """The trailer with that text: a google.rpc.Status as JSON, all in ASCII."""
@@ -24,3 +27,24 @@ def came_as_json(metadata: Mapping[str, str]) -> bool:
 def stream_error(status: status_pb2.Status) -> str:
     """Returns the text that says why a stream ended early."""
     return json.dumps(json_format.MessageToDict(status), separators=(",", ":"))
+
+
+def hints(error: TongbanError) -> tuple[tuple[str, str], ...]:
+    """Returns the HTTP headers that tell who is refused what they can do, beside the body.
+
+    That is to come again (RFC 9110, 10.2.3), or to have the person sign in anew, or better (RFC 9470, 3; the status stays that of
+    the reason, 403 where the level is too low).
+    """
+    found: list[tuple[str, str]] = []
+    if error.retry_after is not None:
+        found.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
+    wanted = _STEP_UP.get(error.reason)
+    if wanted is not None:
+        parameter, key = wanted
+        told = f'error="insufficient_user_authentication", {parameter}="{error.metadata[key]}"'
+        found.append(("www-authenticate", f'Bearer realm="tongban", {told}'))
+    return tuple(found)
+
+
+_STEP_UP = {"ASSURANCE_TOO_LOW": ("acr_values", "required"), "AUTHENTICATION_TOO_OLD": ("max_age", "max_auth_age")}
+"""The reasons that a better or a newer sign-in mends: what it is asked for by, and the metadata that says how much."""

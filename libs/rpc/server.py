@@ -97,9 +97,11 @@ def _told(call: Call, error: TongbanError) -> status_pb2.Status:
 async def _abort(call: Call, error: TongbanError) -> None:
     """Refuses; where the refusal is on record, with its receipt."""
     trailers: list[tuple[str, str | bytes]] = []
-    if call.method.descriptor.server_streaming and json_edge.came_as_json(call.metadata):
-        # The transcoder would send 200 as soon as anything came before the status.
-        trailers.extend(call.taken_receipts())
+    if json_edge.came_as_json(call.metadata):
+        trailers.extend(json_edge.hints(error))
+        if call.method.descriptor.server_streaming:
+            # The transcoder would send 200 as soon as anything came before the status.
+            trailers.extend(call.taken_receipts())
     await call.send_receipts()
     details = _told(call, error)
     trailers.append((status.DETAILS_KEY, details.SerializeToString()))

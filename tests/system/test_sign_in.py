@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 import secrets
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -133,3 +134,28 @@ async def test_who_signed_in_is_served_until_they_end_it_from_elsewhere(regions:
         assert answer.json()["details"][0]["reason"] == "TOKEN_INVALID"
         page = await http.get("/oauth/authorize", params=await partner.pushed())
         assert "/oauth/sign-in" in page.text
+
+
+@pytest.mark.parametrize(
+    ("claims", "status", "reason", "asked"),
+    [
+        ({"acr": "1"}, 403, "ASSURANCE_TOO_LOW", 'acr_values="2"'),
+        ({"acr": "4", "auth_time": 1_700_000_000}, 401, "AUTHENTICATION_TOO_OLD", 'max_age="900"'),
+    ],
+    ids=["level", "age"],
+)
+async def test_what_a_better_sign_in_would_mend_says_so_in_a_header(
+    regions: Regions, claims: dict[str, Any], status: int, reason: str, asked: str
+) -> None:
+    """RFC 9470, 3: a client that knows the RFC sends the browser to sign in with what the header asks for."""
+    office = regions.handling
+    resident = await Registry(office, 78 + status).person()
+    token = await office.gateway.human_token(office.channel, resident.name, "PERSON", **claims)
+    async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False) as http:
+        answer = await http.post(
+            "/v1/enrollments:begin", json={"requestId": request_id()}, headers={"authorization": f"Bearer {token}"}
+        )
+    assert (answer.status_code, answer.json()["details"][0]["reason"]) == (status, reason)
+    assert answer.headers["www-authenticate"] == (
+        f'Bearer realm="tongban", error="insufficient_user_authentication", {asked}'
+    )
