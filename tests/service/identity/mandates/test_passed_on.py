@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from libs.rpc.token_types import ACCESS_TOKEN
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tests.service.identity.conftest import Federation
-from tests.service.identity.tokens.test_federation import AWAY, DELEGATION, TRANSFER
+from tests.service.identity.tokens.test_federation import AWAY, DELEGATION, TRANSFER, _service_token
 from tests.support import sql
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2 as pb
@@ -207,3 +207,42 @@ async def test_a_mandate_is_used_in_the_regions_that_it_names_and_at_home(federa
         kept = {"audience": AWAY, "requested_token_type": DELEGATION, "transfer": TRANSFER}
         for crossing in (home.exchange(token, audience=AWAY), home.exchange(window, **kept)):
             assert (await reason_of(crossing) if reason else await crossing and "") == reason
+
+
+async def test_a_delegation_is_worthless_once_what_its_mandate_comes_from_has_ended(federation: Federation) -> None:
+    home = federation.home
+    agency = await Agency(home).begin()
+    child = await agency.pass_on()
+    window = await home.at_window(await agency.act(child), await home.staff_token())
+    kept = await home.exchange(window, audience=AWAY, requested_token_type=DELEGATION, transfer=TRANSFER)
+
+    async def use() -> str:
+        return await home.exchange(
+            kept,
+            DELEGATION,
+            audience=AWAY,
+            transfer=TRANSFER,
+            requested_token_type=ASSERTION,
+            actor_token=await _service_token(home),
+            actor_token_type=ACCESS_TOKEN,
+        )
+
+    assert await use()
+    await agency.revoke(agency.given.name, agency.owners)
+    assert await reason_of(use()) == "MANDATE_NOT_ACTIVE"
+
+
+async def test_an_agency_of_another_region_passes_on_as_its_guest(federation: Federation) -> None:
+    home, away = federation.home, federation.away
+    owner, clerk, abroad = await home.person(), await home.person(), await away.person()
+    agent = f"{AWAY}/{abroad}"
+    given = await home.mandate(owner, agent, await home.human_token(owner), sub_delegable=True, seconds=90_000)
+    theirs = await away.exchange(await away.human_token(abroad), audience="//341500")
+    guest = await home.exchange(theirs, ASSERTION)
+    child = await home.mandate(owner, clerk, guest, parent=given.name)
+    assert child.granter == agent
+    token = await home.exchange(await home.human_token(clerk), on_behalf_of=owner, mandate=child.name)
+    assert (await home.verifier().verify(token)).claims["mandate_by"] == agent
+    request = pb.RevokeMandateRequest(name=child.name, reason="不再需要", request_id=request_id())
+    ended = await home.call(home.mandates.RevokeMandate, request, resources_pb2.Mandate, guest)
+    assert ended.state == REVOKED
