@@ -47,6 +47,10 @@ def _broken(error: TongbanError) -> Callable[[Any], None]:
     return end
 
 
+def _waiting(_context: Any) -> None:
+    threading.Event().wait()
+
+
 def _first_and_broken(context: Any) -> None:
     _first(context)
     ENDS["ending"](context)
@@ -64,7 +68,7 @@ ENDS: dict[str, Callable[[Any], None]] = {
     "wordy": _broken(wordy()),
     "bare": _bare,
     "slow": lambda _context: time.sleep(0.7),
-    "waiting": lambda _context: threading.Event().wait() and None,
+    "waiting": _waiting,
 }
 """What the number of a question has the service do in place of answering, or before."""
 
