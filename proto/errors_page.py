@@ -53,6 +53,7 @@ IMPLIED = {
     "PURPOSE_UNKNOWN": "takes a use_context, or names a purpose otherwise; never of another region's callers",
     "AUDIT_UNAVAILABLE": "tells of somebody and changes nothing: a change and its record are one",
     "REGION_TRUST_NOT_COVERING": "can name a region or a thing of one in what it takes or answers: its trust in us, or ours in it, does not cover who asks",
+    "MANDATE_NOT_FOR_REGION": "can name a region or a thing of one in what it takes or answers, of whoever acts under a mandate",
 }
 """What `libs.rpc.refusals` works out, in words; a test compares."""
 

@@ -109,21 +109,24 @@ class Actor:
     def parties(self) -> frozenset[str]:
         """All that the token rests on and that can be withdrawn.
 
-        That is another region's word, clients, posts, the mandate, who represents the firm; the session, and the sign-in to
-        the client in it.
+        That is another region's word, people (about whom it is, who acts, and who passed the mandate on), clients, posts, for
+        whom is acted, the mandate, who represents the firm; the session, and the sign-in to the client in it.
         """
         if self.region:
             return frozenset({f"//{self.region}"})
         clients = {f"clients/{name}" for name in (self.client, *self.claims.get("via", ())) if name}
         staff = self.clerk
         posts = {f"{staff} {post}" for post in self.posts} if staff else set()
-        acting = {self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
+        people = {self.person, self.human, str(self.claims.get("mandate_by", ""))}
+        acting = (
+            {self.organization, self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
+        )
         signed_in = {
             f"{collection}/{self.claims[claim]}"
             for claim, collection in (("sid", "sessions"), ("grant_id", "signInGrants"))
             if self.claims.get(claim)
         }
-        return frozenset(clients | posts | acting | signed_in)
+        return frozenset(clients | posts | people | acting | signed_in) - {""}
 
     def require_human(self) -> str:
         """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""

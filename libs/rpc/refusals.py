@@ -116,6 +116,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "PURPOSE_UNKNOWN": states_purpose,
         "AUDIT_UNAVAILABLE": _read_on_record,
         "REGION_TRUST_NOT_COVERING": _may_cross,
+        "MANDATE_NOT_FOR_REGION": _may_cross,
     }
 )
 """The reasons that no RPC declares for itself, and of which RPCs each is one. docs/errors.md has the same in words."""

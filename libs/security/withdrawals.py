@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from libs.access.actor import Actor
-from libs.background import forever
+from libs.background import attempt, forever, rest
 from libs.errors import TongbanError, reasons
 from libs.observability.logs import logger
 
@@ -19,6 +19,7 @@ EVERY_SECONDS = 1.0
 """So often a process asks what was withdrawn."""
 _ALL_EVERY_SECONDS = 60.0
 """So often it asks for everything, which also forgets what no token outlives."""
+_WATCH = "withdrawals"
 _OVERLAP_SECONDS = 30.0
 """A change is told by when it began, and seen only when it is committed: that much is asked for again each time."""
 STANDS_NOT = math.inf
@@ -124,8 +125,11 @@ class Withdrawals:
         return {**known, **told, **kept}
 
     async def watch(self) -> None:
-        """Asks every second, for ever."""
-        await forever("withdrawals", self.look, EVERY_SECONDS)
+        """Asks every second, for ever: from question to question, so that what is withdrawn is known a second and an answer later."""
+        await forever(_WATCH, self._turn, 0.0)
+
+    async def _turn(self) -> None:
+        await asyncio.gather(attempt(_WATCH, self.look), rest(EVERY_SECONDS))
 
 
 def party_of_post(staff: str, post: str) -> str:

@@ -24,7 +24,7 @@ from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
-from services.identity.mandates.api import MandateApi
+from services.identity.mandates.api import GuardianApi, MandateApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
@@ -68,7 +68,7 @@ async def app(process: Process) -> App:
             "AccessService": [AccessApi(parts, declared_access())],
             "AccountService": [PersonApi(parts), OrganizationApi(parts), IdentityApi(parts)],
             "VerificationService": [RealNameApi(parts, register)],
-            "MandateService": [MandateApi(parts)],
+            "MandateService": [MandateApi(parts), GuardianApi(parts)],
             "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
             "ConsentService": [ConsentApi(parts)],
             "ClientService": [ClientApi(parts)],

@@ -219,10 +219,11 @@ class Town:
         )
         return await self.call(self.offices.ApproveStaff, request, resources_pb2.Staff, token)
 
-    async def person(self, *, verified: bool = True, token: str = "") -> str:
+    async def person(self, *, verified: bool = True, token: str = "", born: date | None = None) -> str:
         """Opens a person's account and checks the name in person: at the window, or with the ``token`` given."""
         drawn, token = self.people.person(), token or await self.staff_token()
-        document = common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id)
+        number = self.people.citizen_id(born) if born else drawn.citizen_id
+        document = common_pb2.IdentityDocument(type_code="111", number=number)
         create = account_service_pb2.CreatePersonRequest(
             person=resources_pb2.Person(
                 full_name=drawn.name, documents=[resources_pb2.HeldDocument(document=document)]

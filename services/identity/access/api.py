@@ -17,7 +17,8 @@ from services.identity.access.standing import KnownCaller, standing
 from services.identity.core import acting, clients
 from services.identity.core.acting import HeldRight
 from services.identity.core.claims import Claims
-from services.identity.core.mandate_rules import ActingBasis, Mandate, MandatePower, check_item
+from services.identity.core.mandate_chain import MandateChain
+from services.identity.core.mandate_rules import ActingBasis, MandatePower, check_item
 from services.identity.core.parts import Parts
 from tongban.identity.v1 import access_service_pb2 as pb
 from tongban.options.v1 import options_pb2
@@ -88,8 +89,7 @@ class AccessApi:
         except REFUSALS as error:
             findings.refused(pb.ACCESS_RULE_ACTING, error)
             return None
-        sources = (request.mandate,) if right.mandate else ()
-        findings.holds(pb.ACCESS_RULE_ACTING, actual=right.basis.value, sources=sources)
+        _tell_right(right, findings)
         return None if right.basis is ActingBasis.SELF else right
 
     def _actor(self, claims: Claims, right: HeldRight | None, principal: str) -> Actor:
@@ -98,6 +98,18 @@ class AccessApi:
             authority = right.in_a_token(principal, self._parts.clock.now(), self._parts.wall.now())
             claims = replace(claims, authority=authority)
         return from_claims(claims.payload(), "")
+
+
+def _tell_right(right: HeldRight, findings: Findings) -> None:
+    """Tells by which right they act; of a mandate also its kind, where it comes from, and in which other regions it holds."""
+    chain = right.mandate
+    if chain is None:
+        findings.holds(pb.ACCESS_RULE_ACTING, actual=right.basis.value)
+        return
+    actual = f"{right.basis.value} {chain.mandate.kind.value}"
+    findings.holds(pb.ACCESS_RULE_ACTING, actual=actual, sources=chain.names)
+    if chain.regions is not None:
+        findings.holds(pb.ACCESS_RULE_MANDATE_REGIONS, actual=" ".join(sorted(chain.regions)), sources=chain.names)
 
 
 def _judge(access: options_pb2.Access, actor: Actor, sources: Sequence[str], findings: Findings) -> None:
@@ -126,7 +138,11 @@ def _judge(access: options_pb2.Access, actor: Actor, sources: Sequence[str], fin
 
 
 def _judge_mandate(
-    access: options_pb2.Access, actor: Actor, mandate: Mandate | None, item_codes: Sequence[str], findings: Findings
+    access: options_pb2.Access,
+    actor: Actor,
+    mandate: MandateChain | None,
+    item_codes: Sequence[str],
+    findings: Findings,
 ) -> None:
     """Asks what a mandate lets its agent do, where the RPC asks for a power."""
     if mandate is None or not access.power:
@@ -136,12 +152,12 @@ def _judge_mandate(
     def covered() -> None:
         permission.check_power(access, actor)
         if item_codes:
-            check_item(mandate.name, mandate.scope, item_codes, MandatePower(power))
+            check_item(mandate.mandate.name, mandate.scope, item_codes, MandatePower(power))
 
     findings.ask(
         pb.ACCESS_RULE_MANDATE_SCOPE,
         covered,
         required=power,
         actual=" ".join(sorted(actor.powers)),
-        sources=(mandate.name,),
+        sources=mandate.names,
     )

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.db.connection import DatabaseConnection
-from libs.errors import not_found
+from libs.errors import FailedPrecondition, NotFound, PermissionDenied, not_found, reasons
 from services.identity.core.accounts import active_organization, active_person, organization
 from services.identity.core.claims import ActingRight
 from services.identity.core.issue import on_wall
-from services.identity.core.mandate_rules import ActingBasis, Mandate, basis_without, check_acting
-from services.identity.core.mandates import mandate as read_mandate
+from services.identity.core.mandate_chain import MandateChain
+from services.identity.core.mandate_rules import ActingBasis, basis_without
+from services.identity.core.mandates import chain as read_chain
 from services.identity.core.names import region_of
 from services.identity.core.regions import require_trust
 from services.identity.core.trust import TrustDirection
@@ -22,12 +23,12 @@ class HeldRight:
     Attributes:
         basis: by which right.
         uscc: the organisation's unified social credit code; empty for a person.
-        mandate: the mandate, where that is the basis.
+        mandate: the mandate with what it was passed on from, where that is the basis.
     """
 
     basis: ActingBasis
     uscc: str = ""
-    mandate: Mandate | None = None
+    mandate: MandateChain | None = None
 
     def in_a_token(self, principal: str, now: datetime, wall: datetime) -> ActingRight:
         """Returns it as a token says it, to act for ``principal``; its end is told by the clock of tokens, ``wall``."""
@@ -36,7 +37,8 @@ class HeldRight:
         scope = self.mandate.scope
         items = ("*",) if scope.all_items else tuple(sorted(scope.item_codes))
         end, powers = on_wall(self.mandate.expire_time, now, wall), tuple(sorted(scope.powers))
-        return ActingRight(principal, self.uscc, self.mandate.name, items, powers, int(end.timestamp()))
+        name, by = self.mandate.mandate.name, self.mandate.parent.agent if self.mandate.parent else ""
+        return ActingRight(principal, self.uscc, name, items, powers, int(end.timestamp()), by)
 
 
 async def represents(connection: DatabaseConnection, person: str, name: str) -> bool:
@@ -59,6 +61,22 @@ async def agent_ready(connection: DatabaseConnection, agent: str) -> None:
         await active_person(connection, agent)
 
 
+async def principal_ready(connection: DatabaseConnection, principal: str) -> tuple[str, str]:
+    """Checks for whom is acted: a living account of this region.
+
+    Returns:
+        Unified social credit code and legal representative of an organisation; two empty strings for a person.
+
+    Raises:
+        NotFound, FailedPrecondition: PERSON_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
+    """
+    if principal.startswith("organizations/"):
+        firm = await active_organization(connection, principal)
+        return firm.uscc, firm.representative
+    await active_person(connection, principal)
+    return "", ""
+
+
 async def right(connection: DatabaseConnection, person: str, principal: str, mandate: str, now: datetime) -> HeldRight:
     """Returns the right by which ``person`` acts for ``principal`` of this region at ``now``.
 
@@ -76,16 +94,25 @@ async def right(connection: DatabaseConnection, person: str, principal: str, man
             MANDATE_WRONG_PRINCIPAL.
     """
     await agent_ready(connection, person)
-    uscc, representing = "", ""
-    if principal.startswith("organizations/"):
-        firm = await active_organization(connection, principal)
-        uscc, representing = firm.uscc, firm.representative
-    else:
-        await active_person(connection, principal)
+    uscc, representing = await principal_ready(connection, principal)
     if not mandate:
         return HeldRight(basis_without(person, principal, representing), uscc)
     if region_of(mandate):
         raise not_found(mandate)
-    found = await read_mandate(connection, mandate)
-    check_acting(found, person=person, principal=principal, now=now)
+    found = await read_chain(connection, mandate)
+    found.check(person=person, principal=principal, now=now)
+    await _check_passed_on(connection, found)
     return HeldRight(ActingBasis.MANDATE, uscc, found)
+
+
+async def _check_passed_on(connection: DatabaseConnection, found: MandateChain) -> None:
+    """Raises PermissionDenied MANDATE_NOT_ACTIVE where who passed a mandate on could not act under it any more."""
+    parent = found.parent
+    if parent is None:
+        return
+    try:
+        await agent_ready(connection, parent.agent)
+    except (FailedPrecondition, NotFound, PermissionDenied) as error:
+        raise reasons.mandate_not_active(
+            "who passed it on does not act any more", mandate=parent.name, state=parent.state
+        ) from error

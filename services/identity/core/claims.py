@@ -80,6 +80,8 @@ class ActingRight:
         items: the item codes that the mandate covers; `*` for all.
         powers: what it lets the agent do.
         expire: when it ends, in seconds since the epoch; 0 where nothing limits it.
+        passed_on_by: who passed the mandate on, `persons/…`; empty where the principal gave it, and abroad, where nobody
+            looks them up.
     """
 
     principal: str
@@ -88,6 +90,7 @@ class ActingRight:
     items: tuple[str, ...] = ()
     powers: tuple[str, ...] = ()
     expire: int = 0
+    passed_on_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +282,7 @@ def _authority_payload(authority: ActingRight | None) -> dict[str, Any]:
         "mandate_items": list(authority.items),
         "mandate_powers": list(authority.powers),
         "mandate_exp": authority.expire,
+        "mandate_by": authority.passed_on_by,
     }
 
 
@@ -307,6 +311,7 @@ def _read_authority(payload: Mapping[str, Any]) -> ActingRight | None:
         items=_texts(payload, "mandate_items"),
         powers=_texts(payload, "mandate_powers"),
         expire=_integer(payload, "mandate_exp", 0),
+        passed_on_by=_text(payload, "mandate_by", ""),
     )
 
 

@@ -4,14 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from libs.errors import not_found
 from services.identity.core import schema
+from services.identity.core.mandate_chain import MandateChain
 from services.identity.core.mandate_rules import Mandate
 from services.identity.core.names import id_of
+
+PASSED_ON = "parent <> ''"
+"""What was not given by the principal itself."""
 
 mandates = sa.Table(
     "mandates",
@@ -30,10 +35,19 @@ mandates = sa.Table(
     columns.moment("accept_time"),
     columns.moment("revoke_time"),
     columns.text("revoke_reason"),
+    columns.no("guardian"),
+    columns.no("sub_delegable"),
+    columns.text("parent"),
+    sa.Column("regions", ARRAY(sa.Text)),
+    columns.text("evidence"),
+    columns.texts("witnesses", empty=True),
+    schema.backers(),
     *columns.life(),
     sa.Index("mandates_created", "create_time", "id"),
     sa.Index("mandates_of_principal", "principal", "create_time", "id"),
     sa.Index("mandates_of_agent", "agent", "create_time", "id"),
+    sa.Index("mandates_of_parent", "parent", "create_time", "id", postgresql_where=sa.text(PASSED_ON)),
+    sa.Index("mandates_passed_on_by", "granter", "create_time", "id", postgresql_where=sa.text(PASSED_ON)),
     comment="Who may act for whom; the state EXPIRED follows from expire_time and is never stored.",
 )
 of(mandates)(Mandate)
@@ -78,3 +92,9 @@ async def mandate(connection: DatabaseConnection, name: str, *, lock: bool = Fal
     if found is None:
         raise not_found(name)
     return found
+
+
+async def chain(connection: DatabaseConnection, name: str) -> MandateChain:
+    """Reads a mandate of this region and what it was passed on from; raises NotFound."""
+    found = await mandate(connection, name)
+    return MandateChain(found, await mandate(connection, found.parent) if found.parent else None)

@@ -11,6 +11,7 @@ _BY_REASON = {
     "FIELD_INVALID": "invalid_request",
     "REGION_NOT_TRUSTED": "invalid_target",
     "REGION_TRUST_NOT_COVERING": "invalid_target",
+    "MANDATE_NOT_FOR_REGION": "invalid_target",
     "CLIENT_MAY_NOT_ASSERT": "unauthorized_client",
     "CLIENT_NOT_ACTIVE": "unauthorized_client",
 }

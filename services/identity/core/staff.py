@@ -211,9 +211,9 @@ _NEAR = Query(
       SELECT 'organizations/' || id::text AS name FROM organizations
       WHERE legal_representative = CAST(:person AS uuid) AND state = 'ACTIVE'
       UNION SELECT principal FROM mandates
-      WHERE agent = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE') AND expire_time > :now
+      WHERE agent = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
       UNION SELECT agent FROM mandates
-      WHERE principal = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE') AND expire_time > :now
+      WHERE principal = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
     ) AS near LIMIT :most""",
 )
 _ANYBODY = Query(KnownMember, "SELECT {columns} FROM staff LIMIT 1")

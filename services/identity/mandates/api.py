@@ -1,4 +1,7 @@
-"""MandateService: giving, accepting, ending and checking mandates."""
+"""MandateService: giving, accepting, ending and checking mandates; recording and approving guardians."""
+
+from dataclasses import replace
+from datetime import date
 
 from libs.access import owners
 from libs.access.actor import Actor
@@ -7,25 +10,30 @@ from libs.db.command import command_of
 from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import TongbanError, not_found, reasons
+from libs.errors import TongbanError, invalid_field, not_found, reasons
+from libs.ids import citizen_id
+from libs.ids.documents import CITIZEN_ID
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import Names, moment_of, timestamp
-from services.identity.core import acting, mandate_rules
+from services.identity.core import acting, approval, mandate_chain, mandate_rules
 from services.identity.core.accounts import active_organization, active_person
-from services.identity.core.mandate_rules import Mandate, MandateState
-from services.identity.core.mandates import mandate
+from services.identity.core.mandate_rules import Mandate, MandateKind, MandateState, kind_for
+from services.identity.core.mandates import PASSED_ON, mandate
 from services.identity.core.names import local_name, region_of
 from services.identity.core.parts import Parts
-from services.identity.mandates import store
+from services.identity.mandates import rules, store
 from services.identity.mandates.checking import judge
-from services.identity.mandates.convert import BASES, mandate_message, new_mandate
+from services.identity.mandates.convert import BASES, kind_of, mandate_message, new_mandate
+from services.identity.mandates.ending import end_mandate
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 
 _REASONS = Names(error_reason_pb2.ErrorReason)
+_LEAST_ASSURANCE = 2
+"""Of a guardian, as of a legal representative: the name was compared with a source of truth."""
 _ANSWERS = frozenset(
     {
         "NOT_LEGAL_REPRESENTATIVE",
@@ -53,10 +61,11 @@ class MandateApi:
         draft, granter = request.mandate, call.actor.person
         agent = local_name(draft.agent, self._parts.home)
         call.actor.require_impartial(draft.principal, agent)
+        _check_kind(draft)
 
         async def work(tx: Transaction) -> resources.Mandate:
             given = mandate_rules.grant(new_mandate(draft, agent, granter, tx.now), tx.now)
-            await _check_granter(tx.connection, granter, draft.principal)
+            await _check_right_to_give(tx, given)
             await acting.agent_ready(tx.connection, agent)
             message = mandate_message(await store.ADD.add(tx.connection, given), tx.now)
             if given.state is MandateState.PROPOSED:
@@ -90,21 +99,10 @@ class MandateApi:
             row = await mandate(tx.connection, request.name, lock=True)
             await _hide_from_others(tx.connection, call.actor, row)
             call.actor.require_impartial(row.principal, row.agent)
-            if not call.actor.person:
-                raise reasons.not_owner("only who gave or holds the mandate ends it")
+            _check_may_end(call.actor, row)
             check_etag(request.name, row.version, request.etag)
-            ended = mandate_rules.revoke(row, request.reason, tx.now)
-            row = await store.UPDATE.one(
-                tx.connection,
-                row.id,
-                state=ended.state,
-                revoke_time=tx.now,
-                revoke_reason=ended.revoke_reason,
-                update_time=tx.now,
-            )
-            await self._parts.withdrawals.withdraw(tx, request.name)
-            _tell_revoked(tx, row)
-            return mandate_message(row, tx.now)
+            ended = await end_mandate(tx, self._parts.withdrawals, row, request.reason)
+            return mandate_message(ended, tx.now)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -144,12 +142,113 @@ class MandateApi:
         return pb.CheckMandateResponse(allowed=True, basis=BASES.number(basis.value), expire_time=timestamp(expire))
 
 
+class GuardianApi:
+    """Keeps guardians' mandates."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def record_guardian(self, request: pb.RecordGuardianRequest, call: Call) -> resources.Mandate:
+        """Records a guardian, who waits for a second member of staff."""
+        draft, actor = request.mandate, call.actor
+        if kind_of(draft) not in (None, MandateKind.GUARDIAN):
+            raise invalid_field("mandate.kind", "mandate.kind", "is GUARDIAN, where it is said")
+        agent = local_name(draft.agent, self._parts.home)
+        actor.require_impartial(draft.principal, agent)
+
+        async def work(tx: Transaction) -> resources.Mandate:
+            given = new_mandate(draft, agent, "", tx.now)
+            ward, guardian = await self._ages(tx.connection, given)
+            waits = rules.request_guardian(given, ward, guardian, tx.now)
+            backed = replace(waits, witnesses=(actor.subject,), backers=approval.asked_by(actor.human))
+            message = mandate_message(await store.ADD.add(tx.connection, backed), tx.now)
+            tx.emit(message.name, events.MandateProposed(mandate=message))
+            return message
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def approve_guardian(self, request: pb.ApproveGuardianRequest, call: Call) -> resources.Mandate:
+        """Lets a second member of staff approve a guardian."""
+        actor = call.actor
+
+        async def work(tx: Transaction) -> resources.Mandate:
+            row = await mandate(tx.connection, request.name, lock=True)
+            actor.require_impartial(row.principal, row.agent)
+            approved = rules.approve_guardian(row, actor.human, actor.subject, tx.now)
+            check_etag(request.name, row.version, request.etag)
+            await active_person(tx.connection, row.principal)
+            await acting.agent_ready(tx.connection, row.agent)
+            row = await store.UPDATE.one(
+                tx.connection,
+                row.id,
+                state=approved.state,
+                accept_time=approved.accept_time,
+                backers=approved.backers,
+                witnesses=approved.witnesses,
+                update_time=tx.now,
+            )
+            message = mandate_message(row, tx.now)
+            tx.emit(message.name, events.MandateActivated(mandate=message))
+            return message
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def _ages(self, connection: DatabaseConnection, given: Mandate) -> tuple[date | None, date | None]:
+        """Returns when ward and guardian were born, as far as a document tells it; checks that their accounts are in use."""
+        ward = await self._born(connection, given.principal) if given.principal.startswith("persons/") else None
+        if region_of(given.agent):
+            await acting.agent_ready(connection, given.agent)
+            return ward, None
+        return ward, await self._born(connection, given.agent, _LEAST_ASSURANCE)
+
+    async def _born(self, connection: DatabaseConnection, name: str, assurance: int = 0) -> date | None:
+        person = await active_person(connection, name)
+        if person.assurance < assurance:
+            raise reasons.assurance_too_low(
+                "a guardian must be verified first", required=str(assurance), actual=str(person.assurance)
+            )
+        if person.document_type != CITIZEN_ID:
+            return None
+        return citizen_id.parse(person.clear_number(self._parts.cipher), "mandate.principal").birth_date
+
+
+def _check_kind(draft: resources.Mandate) -> None:
+    """Raises FIELD_INVALID where somebody gives what the principal can't give, or shows what is asked of guardians."""
+    if kind_of(draft) not in (None, kind_for(draft.principal)):
+        raise invalid_field("mandate.kind", "mandate.kind", "is AGENT for an organisation, HELPER for a person")
+    if draft.evidence:
+        raise invalid_field("mandate.evidence", "mandate.evidence", "is for guardians, whom staff record")
+
+
+def _check_may_end(actor: Actor, row: Mandate) -> None:
+    """Raises PermissionDenied NOT_OWNER where who sees a mandate may not end it."""
+    if not actor.person and not row.guardian:
+        raise reasons.not_owner("only who gave or holds the mandate ends it")
+    if row.guardian and actor.person == row.principal:
+        raise reasons.not_owner("a guardian is not the ward's to dismiss")
+
+
 def _scopes(party: str | None, firms: list[str]) -> list[Scope]:
     """What a caller may see: people what they are a party to, by themselves or as legal representatives; officials all."""
     if party is None:
         return [Scope({})]
-    mine = [Scope({"agent": party}), Scope({"principal": party})]
+    mine = [Scope({"agent": party}), Scope({"principal": party}), Scope({"granter": party}, (PASSED_ON,))]
     return [*mine, Scope({}, (store.OF_REPRESENTED,))] if firms else mine
+
+
+async def _check_right_to_give(tx: Transaction, given: Mandate) -> None:
+    """Checks that who asks may give a mandate: as the principal, or as the agent of what it is passed on from."""
+    if not given.parent:
+        await _check_granter(tx.connection, given.granter, given.principal)
+        return
+    # Locked: it is not ended in between, nor passed on more often than may be.
+    parent = await mandate(tx.connection, given.parent, lock=True)
+    if not await _is_party(tx.connection, given.granter, parent):
+        raise not_found(given.parent)
+    passed_on = await store.passed_on(tx.connection, parent.name, tx.now)
+    mandate_chain.check_passing_on(given, parent, passed_on, tx.now)
+    await acting.agent_ready(tx.connection, given.granter)
+    await acting.principal_ready(tx.connection, given.principal)
 
 
 async def _check_granter(connection: DatabaseConnection, granter: str, principal: str) -> None:
@@ -174,17 +273,8 @@ async def _hide_from_others(connection: DatabaseConnection, actor: Actor, row: M
 
 
 async def _is_party(connection: DatabaseConnection, person: str, row: Mandate) -> bool:
-    if person in (row.agent, row.principal):
+    if person in (row.agent, row.principal) or (row.parent and person == row.granter):
         return True
     if not row.principal.startswith("organizations/"):
         return False
     return await acting.represents(connection, person, row.principal)
-
-
-def _tell_revoked(tx: Transaction, row: Mandate) -> None:
-    tx.emit(
-        row.name,
-        events.MandateRevoked(
-            mandate=row.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(row.revoke_time)
-        ),
-    )

@@ -31,7 +31,7 @@ async def _local(connection: DatabaseConnection, asked: pb.CheckMandateRequest, 
     found = await acting.right(connection, asked.person, asked.principal, asked.mandate, at)
     if found.mandate is None:
         return found.basis, None
-    check_item(found.mandate.name, found.mandate.scope, asked.item_codes, power_of(asked.power))
+    check_item(asked.mandate, found.mandate.scope, asked.item_codes, power_of(asked.power))
     return found.basis, found.mandate.expire_time
 
 

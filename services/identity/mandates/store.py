@@ -1,5 +1,7 @@
 """What is written and listed of mandates."""
 
+from datetime import datetime
+
 from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update
@@ -7,8 +9,9 @@ from libs.lists import fields
 from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
 from services.identity.core.accounts import Organization
+from services.identity.core.mandate_chain import MOST_PASSED_ON
 from services.identity.core.mandate_rules import Mandate
-from services.identity.core.mandates import AssertedRight, mandates
+from services.identity.core.mandates import PASSED_ON, AssertedRight, mandates
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.identity.v1.mandate_service_pb2 import ListMandatesRequest
 from tongban.options.v1 import options_pb2
@@ -20,15 +23,21 @@ _REPRESENTED = Query(
     Organization, "SELECT {columns} FROM organizations WHERE legal_representative = CAST(:person AS uuid)"
 )
 _STATE = """
-CASE WHEN state IN ('PROPOSED', 'ACTIVE') AND expire_time <= CAST(:now AS timestamptz) THEN 'EXPIRED' ELSE state END
+CASE WHEN state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time <= CAST(:now AS timestamptz) THEN 'EXPIRED' ELSE state END
+""".strip()
+_KIND = """
+CASE WHEN guardian THEN 'GUARDIAN' WHEN principal LIKE 'organizations/%' THEN 'AGENT' ELSE 'HELPER' END
 """.strip()
 LISTED = FilteredList(
     Mandate,
     ListMandatesRequest,
     mandates,
     {
+        "kind": fields.choice(_KIND, pb.MandateKind),
         "principal": fields.name("principal", "persons", "organizations"),
         **{each: fields.name(each, "persons") for each in ("agent", "granter")},
+        "parent": fields.name("parent", "mandates"),
+        "sub_delegable": fields.flag("sub_delegable"),
         "scope.all_items": fields.flag("all_items"),
         "scope.item_codes": fields.texts("item_codes"),
         "scope.powers": fields.choices("powers", options_pb2.MandatePower),
@@ -45,6 +54,8 @@ LISTED = FilteredList(
                 Path(),
                 Path(("principal",)),
                 Path(("agent",)),
+                Path(("granter",), PASSED_ON),
+                Path(("parent",), PASSED_ON),
                 # Those who act for one's firms are few.
                 Path((), OF_REPRESENTED, few=True, by=("principal",)),
             ),
@@ -56,6 +67,30 @@ _ASSERTED = Query(
     AssertedRight,
     "SELECT {columns} FROM asserted_rights WHERE person = :person AND principal = :principal AND mandate = :mandate",
 )
+
+
+# One statement each, in the order of ids: no two transactions wait for one another.
+_PASSED_ON = Query(
+    Mandate,
+    """SELECT {columns} FROM mandates
+    WHERE parent = :parent AND parent <> '' AND state IN ('PROPOSED', 'ACTIVE') AND expire_time > :now
+    ORDER BY id LIMIT :most""",
+)
+_LOCK_PASSED_ON = Query(
+    Mandate,
+    """SELECT {columns} FROM mandates
+    WHERE parent = :parent AND parent <> '' AND state IN ('PROPOSED', 'ACTIVE') ORDER BY id FOR UPDATE""",
+)
+
+
+async def passed_on(connection: DatabaseConnection, parent: str, now: datetime) -> int:
+    """Returns how many mandates that hold, or may come to, were passed on from one; at most MOST_PASSED_ON are counted."""
+    return len(await _PASSED_ON.all(connection, parent=parent, now=now, most=MOST_PASSED_ON))
+
+
+async def lock_passed_on(connection: DatabaseConnection, parent: str) -> list[Mandate]:
+    """Locks what was passed on from a mandate and has not ended, for change."""
+    return await _LOCK_PASSED_ON.all(connection, parent=parent)
 
 
 async def represented(connection: DatabaseConnection, person: str) -> list[str]:

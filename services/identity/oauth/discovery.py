@@ -29,6 +29,7 @@ _CLAIMS = (
     "mandate_items",
     "mandate_powers",
     "mandate_exp",
+    "mandate_by",
     "dept",
     "posts",
     "region",

@@ -26,8 +26,13 @@ class Parties:
     business: Clock
     wall: Clock
 
-    async def standing(self, connection: DatabaseConnection, claims: Claims) -> Claims:
+    async def standing(self, connection: DatabaseConnection, claims: Claims, abroad: str = "") -> Claims:
         """Checks that every party still stands: person, staff, channels, and whom they act for, by which mandate.
+
+        Args:
+            connection: where from.
+            claims: what the token says.
+            abroad: the id of another region, where it is for that one: a mandate must be good there too.
 
         Returns:
             The claims, with the right to act as it is now. A guest's are left to its home region, which vouches for them.
@@ -52,7 +57,7 @@ class Parties:
             await active_person(connection, claims.sub)
             return claims
         authority = claims.authority
-        now = await self.authority(connection, claims.sub, authority.principal, authority.mandate)
+        now = await self.authority(connection, claims.sub, authority.principal, authority.mandate, abroad)
         return replace(claims, authority=now)
 
     async def duties(self, connection: DatabaseConnection, name: str) -> frozenset[Duty]:
@@ -64,12 +69,16 @@ class Parties:
             raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
         return duties
 
-    async def authority(self, connection: DatabaseConnection, person: str, principal: str, mandate: str) -> ActingRight:
+    async def authority(
+        self, connection: DatabaseConnection, person: str, principal: str, mandate: str, abroad: str = ""
+    ) -> ActingRight:
         """Returns the right to act as it holds now, for a token; its end is told by the clock of tokens."""
         now = self.business.now()
         found = await acting.right(connection, person, principal, mandate, now)
         if found.basis is ActingBasis.SELF:
             raise reasons.exchange_not_supported("nobody needs a token to act for themselves", rule="self")
+        if abroad and found.mandate is not None:
+            found.mandate.check_region(abroad)
         return found.in_a_token(principal, now, self.wall.now())
 
 

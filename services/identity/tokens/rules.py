@@ -360,7 +360,7 @@ def _global_authority(home: str, authority: ActingRight | None) -> ActingRight |
     if authority is None:
         return None
     principal, mandate = _global(home, authority.principal), _global(home, authority.mandate)
-    return replace(authority, principal=principal, mandate=mandate)
+    return replace(authority, principal=principal, mandate=mandate, passed_on_by="")
 
 
 def _called_by(service: Claims, subject: Claims) -> Claims:

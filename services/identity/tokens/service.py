@@ -111,7 +111,7 @@ class TokenExchange:
             region = await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
             terms = region.outbound
             require_covered(region.id, terms, subject.actor_kind, subject.acr)
-            known = await self._parties.standing(connection, subject)
+            known = await self._parties.standing(connection, subject, region.id)
             return replace(known, acr=assurance.believed(known.acr, terms.max_assurance))
 
     async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:

@@ -96,3 +96,14 @@ async def test_nothing_is_sent_for_whose_standing_has_ended_since_their_token_wa
     assert (caught.value.reason, caught.value.metadata) == ("TOKEN_INVALID", {"rule": "withdrawn"})
     pair.home.known.exchange_error = None
     assert (await pair.send()).name
+
+
+async def test_nothing_is_sent_under_a_mandate_that_is_not_for_the_region(pair: Pair) -> None:
+    """The mandate holds, and so does the token: whoever sends is told what they may not."""
+    refusal = PermissionDenied("MANDATE_NOT_FOR_REGION", "not there", mandate=MANDATE, region="320402")
+    pair.home.known.exchange_error = refusal
+    with pytest.raises(PermissionDenied) as caught:
+        await pair.send()
+    assert (caught.value.reason, caught.value.metadata) == (refusal.reason, refusal.metadata)
+    pair.home.known.exchange_error = None
+    assert (await pair.send()).name

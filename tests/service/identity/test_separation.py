@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
+from tests.service.identity.mandates.test_guardians import approve, record
 from tests.support.handling import undriven
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
@@ -179,6 +180,15 @@ async def _revoke(family: Family) -> None:
     await family.call(family.town.mandates.RevokeMandate, request, resources_pb2.Mandate, window)
 
 
+async def _record_guardian(family: Family) -> None:
+    await record(family.town, family.stranger, family.human, family.clerk)
+
+
+async def _approve_guardian(family: Family) -> None:
+    waits = await record(family.town, family.stranger, family.human)
+    await approve(family.town, waits.name, family.clerk)
+
+
 def _consent(family: Family, subject: str) -> consent_service_pb2.GrantConsentRequest:
     draft = resources_pb2.Consent(
         subject=subject,
@@ -260,6 +270,8 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateMandate": _mandate,
     "AcceptMandate": _accept,
     "RevokeMandate": _revoke,
+    "RecordGuardian": _record_guardian,
+    "ApproveGuardian": _approve_guardian,
     "GrantConsent": _grant,
     "WithdrawConsent": _withdraw,
     "CreateClient": _make_client,

@@ -66,6 +66,11 @@ def test_what_a_token_rests_on() -> None:
     assert whole.parties == {"clients/hall", "clients/partner", f"{STAFF} posts/1"}
     assert whole.issued == 17
     assert actor(PERSON, "PERSON").issued == 0
-    assert actor(PERSON, "PERSON", organization=FIRM).parties == {f"{PERSON} {FIRM}"}
-    assert actor(PERSON, "PERSON", organization=FIRM, mandate="mandates/1").parties == {"mandates/1"}
+    assert actor(PERSON, "PERSON").parties == {PERSON}
+    assert actor(STAFF, "STAFF", human=PERSON, department=f"departments/{ID}6").parties == {PERSON}
+    assert actor(PERSON, "PERSON", organization=FIRM).parties == {PERSON, FIRM, f"{PERSON} {FIRM}"}
+    mandate, giver = f"mandates/{ID}7", f"persons/{ID}9"
+    assert actor(PERSON, "PERSON", organization=FIRM, mandate=mandate).parties == {PERSON, FIRM, mandate}
+    passed_on = actor(PERSON, "PERSON", organization=FIRM, mandate=mandate, claims={"mandate_by": giver})
+    assert passed_on.parties == {PERSON, FIRM, mandate, giver}
     assert actor("//320402/services/cases", "REGION", region="320402", client="hall").parties == {"//320402"}

@@ -47,8 +47,17 @@ OFFICE = _actor(posts=(POST,), department=OFFICE_OF, human=PERSON)
 WINDOW = _actor(subject=PERSON, delegate=STAFF, posts=(POST,), department=OFFICE_OF, human=PERSON, via=["app"])
 ACTING = _actor("PERSON", PERSON, organization=FIRM)
 AGENT = _actor("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
+PASSED_ON = _actor(
+    "PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}", claims={"iat": 500, "mandate_by": "persons/2"}
+)
 CASES = [
     (OFFICE, "clients/hall"),
+    (OFFICE, PERSON),
+    (WINDOW, PERSON),
+    (ACTING, PERSON),
+    (ACTING, FIRM),
+    (AGENT, FIRM),
+    (PASSED_ON, "persons/2"),
     (OFFICE, party_of_post(STAFF, POST)),
     (WINDOW, "clients/app"),
     (WINDOW, "clients/hall"),

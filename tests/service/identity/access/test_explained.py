@@ -141,6 +141,30 @@ async def test_a_mandate_lets_its_agent_do_what_it_says_and_ends(asking: Asking)
     assert (await asking.told(agent, create, **acting))["ACTING"] == "MANDATE_NOT_ACTIVE"
 
 
+async def test_what_was_passed_on_is_told_with_its_chain_kind_and_regions(asking: Asking) -> None:
+    town = asking.town
+    principal, between, agent = [await town.person() for _ in range(3)]
+    regions = resources_pb2.MandateRegions(regions=["330102", "320402"])
+    limits = [resources_pb2.MandateLimit(regions=regions)]
+    token = await town.human_token(principal)
+    parent = await town.mandate(principal, between, token, sub_delegable=True, limits=limits, seconds=90_000)
+    narrower = [resources_pb2.MandateLimit(regions=resources_pb2.MandateRegions(regions=["320402"]))]
+    child = await town.mandate(principal, agent, await town.human_token(between), parent=parent.name, limits=narrower)
+    acting: dict[str, Any] = {"on_behalf_of": principal, "mandate": child.name, "item_codes": ["ITEM-1"]}
+    answer = await asking.ask(agent, f"{CASES}.CreateCase", **acting)
+    found = _finding(answer, pb.ACCESS_RULE_ACTING)
+    assert (answer.outcome, found.actual, list(found.sources)) == (
+        POSSIBLE,
+        "MANDATE HELPER",
+        [child.name, parent.name],
+    )
+    assert _finding(answer, pb.ACCESS_RULE_MANDATE_REGIONS).actual == "320402"
+    assert list(_finding(answer, pb.ACCESS_RULE_MANDATE_SCOPE).sources) == [child.name, parent.name]
+    revoke = mandate_service_pb2.RevokeMandateRequest(name=parent.name, reason="it is over", request_id=request_id())
+    await town.call(town.mandates.RevokeMandate, revoke, resources_pb2.Mandate, token)
+    assert (await asking.told(agent, f"{CASES}.CreateCase", **acting))["ACTING"] == "MANDATE_NOT_ACTIVE"
+
+
 async def test_who_represents_a_firm_needs_no_mandate_and_others_do(asking: Asking) -> None:
     town = asking.town
     person, other = await town.person(), await town.person()

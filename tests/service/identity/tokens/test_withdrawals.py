@@ -10,6 +10,7 @@ from libs.rpc.token_types import ASSERTION
 from libs.rpc.withdrawals import asking
 from libs.security.withdrawals import Withdrawals
 from tests.service.identity.conftest import Federation
+from tests.support import sql
 from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.identity.v1 import (
@@ -105,6 +106,66 @@ async def _revoked_mandate(home: Town) -> tuple[str, Callable[[], Awaitable[None
     return token, revoke
 
 
+async def _passed_on(home: Town) -> tuple[str, str, str, str]:
+    """A token under a mandate that was passed on, what it comes from, who passed it on, and the principal's token."""
+    giver, between, agent = [await home.person() for _ in range(3)]
+    own = await home.human_token(giver)
+    parent = (await home.mandate(giver, between, own, sub_delegable=True, seconds=90_000)).name
+    child = await home.mandate(giver, agent, await home.human_token(between), parent=parent)
+    token = await home.exchange(await home.human_token(agent), on_behalf_of=giver, mandate=child.name)
+    return token, parent, between, own
+
+
+async def _revoked_parent(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    token, parent, _, own = await _passed_on(home)
+    request = mandate_service_pb2.RevokeMandateRequest(name=parent, reason="不用了", request_id=request_id())
+
+    async def revoke() -> None:
+        await home.call(home.mandates.RevokeMandate, request, resources_pb2.Mandate, own)
+
+    return token, revoke
+
+
+async def _at_a_window(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    """What was exchanged from a token that acts under a mandate."""
+    acting, revoke = await _revoked_mandate(home)
+    return await home.at_window(acting, await home.staff_token()), revoke
+
+
+def _closing(home: Town, name: str) -> Callable[[], Awaitable[None]]:
+    """What whoever closes an account writes in their transaction."""
+
+    async def close() -> None:
+        now = home.service.process.wall.now().isoformat()
+        async with home.service.process.database.transaction() as connection:
+            await sql.execute(connection, f"INSERT INTO withdrawals (party, change_time) VALUES ('{name}', '{now}')")
+
+    return close
+
+
+async def _closed_person(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    person = await home.person()
+    return await home.human_token(person), _closing(home, person)
+
+
+async def _closed_member_of_staff(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    admin = await home.admin_token()
+    member = await home.make_staff(f"C-{request_id()[:8]}", admin)
+    await home.assign(member.name, home.posts["receiving"], admin)
+    return await home.human_token(member.name), _closing(home, member.person)
+
+
+async def _closed_firm(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    boss = await home.person()
+    firm = (await home.firm(boss)).name
+    return await home.exchange(await home.human_token(boss), on_behalf_of=firm), _closing(home, firm)
+
+
+async def _closed_between(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
+    token, _, between, _ = await _passed_on(home)
+    return token, _closing(home, between)
+
+
 async def _replaced_representative(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     old, new = await home.person(), await home.person()
     made = await home.firm(old)
@@ -126,6 +187,12 @@ CASES: dict[str, Callable[[Town], Awaitable[tuple[str, Callable[[], Awaitable[No
     "keys that leaked": _replaced_keys,
     "a post taken": _taken_post,
     "a revoked mandate": _revoked_mandate,
+    "a revoked mandate, at a window": _at_a_window,
+    "a mandate whose parent is revoked": _revoked_parent,
+    "a mandate that somebody passed on whose account is closed": _closed_between,
+    "a closed person": _closed_person,
+    "a closed person who is staff": _closed_member_of_staff,
+    "a closed firm": _closed_firm,
     "a representative replaced": _replaced_representative,
 }
 
