@@ -17,6 +17,7 @@ from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.observability.net import App, net
 from libs.observability.tracing import Tracing
+from libs.rpc.call import FORWARDED, gateway_saw
 from libs.rpc.receipts import RECEIPT
 from libs.rpc.stages.validation import check
 from services.identity.core.claims import Claims
@@ -109,10 +110,11 @@ class OAuthEndpoints:
     async def token(self, request: Request) -> Response:
         """Gives a token (RFC 6749, 3.2)."""
         with self._tracing.span("POST /oauth/token", SpanKind.SERVER, request.headers.get("traceparent", "")):
-            asked = TokenRequest(b"")
+            address = gateway_saw(request.headers.get(FORWARDED, ""))
+            asked = TokenRequest(b"", address=address)
             try:
                 form = await read_form(request)
-                asked = TokenRequest(sm3(form.body))
+                asked = TokenRequest(sm3(form.body), address=address)
                 answer = await self._serve(form, asked)
             except OAuthRefusal as refusal:
                 metrics.CALLS.labels("oauth.token", refusal.error).inc()
@@ -128,19 +130,19 @@ class OAuthEndpoints:
         serve = self._by_grant.get(form.required("grant_type"))
         if serve is None:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
-        client = await self._client(credentials(form))
+        client = await self._client(credentials(form), asked.address or "")
         try:
             return await serve(form, asked, client)
         except TongbanError as error:
             raise refused_grant(error) from error
 
-    async def _client(self, shown: ClientCredentials | None) -> Client | None:
+    async def _client(self, shown: ClientCredentials | None, address: str) -> Client | None:
         if shown is None:
             return None
         try:
             if shown.assertion:
-                return await self._authentication.by_assertion(shown.assertion, shown.client_id)
-            return await self._authentication.by_secret(shown.client_id, shown.secret)
+                return await self._authentication.by_assertion(shown.assertion, shown.client_id, address)
+            return await self._authentication.by_secret(shown.client_id, shown.secret, address)
         except TongbanError as error:
             raise invalid_client(error, basic=shown.basic) from error
 
