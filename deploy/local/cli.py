@@ -91,7 +91,7 @@ def up(
     """Starts regions and keeps them running until Ctrl-C, or in the background with --detach."""
     try:
         wanted = {region.id: replicas for region in REGIONS} if replicas else {}
-        cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted)
+        cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted, sandbox=sandbox)
         _start(cluster, detached=detach)
         _show_regions(cluster.snapshot)
         _show_notes(cluster.snapshot)

@@ -126,6 +126,8 @@ async def test_a_request_is_refused_for_good(home: Town) -> None:
     assert await reason_of(approve(home, refused, first)) == "STATE_CONFLICT"
     assert await reason_of(_refuse(home, refused)) == "STATE_CONFLICT"
     assert await reason_of(suspend(home, refused.name)) == "STATE_CONFLICT"
+    nobody = resources_pb2.Client(name="clients/not-there", etag=refused.etag)
+    assert await reason_of(_refuse(home, nobody)) == "RESOURCE_NOT_FOUND"
 
 
 async def test_a_request_that_was_put_off_is_approved_before_it_comes_back(home: Town) -> None:
