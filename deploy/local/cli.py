@@ -252,6 +252,12 @@ def demo(context: typer.Context) -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def clients(context: typer.Context) -> None:
+    """Machines that call the region: list, show, suspend, resume."""
+    _become("deploy.local.clients_cli", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def events(context: typer.Context) -> None:
     """Events that a service set aside: list, show, replay, drop."""
     _become("deploy.local.events_cli", context)

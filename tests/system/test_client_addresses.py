@@ -1,15 +1,21 @@
 """Where a client calls from is what Envoy saw, over JSON and gRPC: no header of the caller's own changes it."""
 
+import asyncio
+import json
 import uuid
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from joserfc.jwk import ECKey
+from typer.testing import CliRunner
 
+from deploy.local import clients_cli
 from deploy.local.demo.gateway import CLIENT_ASSERTION
 from deploy.local.demo.office import Office
+from deploy.local.launch import Cluster
 from libs.rpc import status
 from tests.support.client_keys import Machine as Signer
 from tests.support.client_keys import public_jwk
@@ -63,6 +69,33 @@ async def _read(office: Office, name: str, token: str, headers: dict[str, str]) 
     return json_reason, "OK"
 
 
+def _typed(state: Path, *words: str) -> Any:
+    """What `./run clients` says, as a program reads it."""
+    done = CliRunner().invoke(clients_cli.app, [*words, "--state", str(state)])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+async def test_an_operator_shuts_a_client_out_and_lets_it_in(
+    regions: Regions, running_cluster: tuple[Path, Cluster]
+) -> None:
+    office, (state, _) = regions.home, running_cluster
+    machine, made = await _made(office, [])
+    at_home = ("--region", office.gateway.id)
+
+    def typed(*words: str) -> Any:
+        return asyncio.to_thread(_typed, state, *words, *at_home)
+
+    assert "access_token" in await _asked(office, machine, {})
+    listed = await typed("list", "--filter", "kind = CLIENT_KIND_PARTNER", "--json")
+    assert made.name in {each["name"] for each in listed}
+    assert (await typed("suspend", made.name, "--why", "失窃"))["state"] == "CLIENT_STATE_SUSPENDED"
+    assert (await _asked(office, machine, {}))["reason"] == "CLIENT_NOT_ACTIVE"
+    assert (await typed("show", made.name))["suspendReason"] == "失窃"
+    assert (await typed("resume", made.name))["state"] == "CLIENT_STATE_ACTIVE"
+    assert "access_token" in await _asked(office, machine, {})
+
+
 async def test_envoy_says_where_a_client_calls_from(regions: Regions) -> None:
     office = regions.home
     here, made = await _made(office, HERE)
@@ -81,9 +114,15 @@ async def test_envoy_says_where_a_client_calls_from(regions: Regions) -> None:
     for headers in ({}, FORGED, {"x-forwarded-for": "203.0.113.9, 203.0.113.10"}, twice):
         assert (await _asked(office, elsewhere, headers))["reason"] == NO
     # The ranges are taken away under a token that holds: what was given before is withdrawn, and nothing new is given.
-    update = client_service_pb2.UpdateClientRequest(
-        client=resources_pb2.Client(name=made.name, ip_ranges=[ELSEWHERE]), etag=made.etag, request_id=str(uuid.uuid4())
+    changed = await office.gateway.http.patch(
+        f"/v1/{made.name}",
+        headers={"authorization": f"Bearer {await office.admin_token()}"},
+        json={
+            "client": {"ipRanges": [ELSEWHERE]},
+            "updateMask": "ipRanges",
+            "etag": made.etag,
+            "requestId": str(uuid.uuid4()),
+        },
     )
-    update.update_mask.paths.append("ip_ranges")
-    await office.gateway.call(None, update, resources_pb2.Client, await office.admin_token())
+    assert changed.json().get("ipRanges") == [ELSEWHERE], changed.text
     assert (await _asked(office, here, FORGED))["reason"] == NO
