@@ -91,7 +91,7 @@ def up(
     """Starts regions and keeps them running until Ctrl-C, or in the background with --detach."""
     try:
         wanted = {region.id: replicas for region in REGIONS} if replicas else {}
-        cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted)
+        cluster = Cluster(state, _ports(state, regions, (port, port2)), replicas=wanted, sandbox=sandbox)
         _start(cluster, detached=detach)
         _show_regions(cluster.snapshot)
         _show_notes(cluster.snapshot)
@@ -249,6 +249,12 @@ def demo(context: typer.Context) -> None:
     """Runs the cross-province case and the five months of 2024 in two regions, and compares the figures."""
     # A process of its own, here and below: the imports would slow `status`.
     _become("deploy.local.demo", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def clients(context: typer.Context) -> None:
+    """Machines that call the region: list, show, suspend, resume."""
+    _become("deploy.local.clients_cli", context)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

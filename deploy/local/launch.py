@@ -41,6 +41,7 @@ class Cluster:
         replicas: how many of each service a region has, by its code; one where nothing is said.
         replay: whether the business clock can be set, by `libs.clock.replay.set_replay` on `regions.replay_file`.
         regions: which, in the order of the ports.
+        sandbox: whether those that were never started are there to try things in.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class Cluster:
         replicas: Mapping[str, int] | None = None,
         replay: bool = False,
         regions: tuple[KnownRegion, ...] = REGIONS,
+        sandbox: bool = False,
     ) -> None:
         self.state = StateFolder(state)
         self._ports, self._regions = ports, regions
         self._services = services
         numbers = (f"--replicas={code}:{count}" for code, count in (replicas or {}).items())
-        self._options = (*numbers, *(("--replay",) if replay else ()))
+        self._options = (*numbers, *(("--replay",) if replay else ()), *(("--sandbox",) if sandbox else ()))
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:

@@ -16,7 +16,7 @@ from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
 from deploy.local.regions import SERVICES, LocalRegion, PortTaken, known, settle
-from deploy.local.settings import CERTIFIED, keys_of, write_all
+from deploy.local.settings import CERTIFIED, ENVIRONMENT, keys_of, write_all
 from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
 from deploy.pki import development, region_root
@@ -31,12 +31,14 @@ class RunOrder:
         services: which services run.
         replicas: how many of each, by the region's code; one where nothing is said.
         replay: whether the business clock can be set.
+        sandbox: whether regions that were never started are there to try things in.
     """
 
     gateways: Mapping[str, int]
     services: tuple[str, ...] = SERVICES
     replicas: Mapping[str, int] = field(default_factory=dict)
     replay: bool = False
+    sandbox: bool = False
 
 
 def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> list[LocalRegion]:
@@ -53,13 +55,17 @@ def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> 
     return local_regions
 
 
-def prepare(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
+def prepare(local: LocalRegion, own: OwnSettings | None = None, *, sandbox: bool = False) -> list[str]:
     """Writes what the processes of a region read: certificates, secrets, configuration; returns what to tell.
+
+    A region that was started once stays what it is: its clients are those of its environment.
 
     Raises:
         KeysLost: a key is gone that others of the region were made with.
     """
     require_keys(local.folder)
+    if sandbox and not local.path("credentials.json").exists():
+        local.path(ENVIRONMENT).write_text("SANDBOX", encoding="ascii")
     development.ensure(local.path("pki"), local.region.id, CERTIFIED)
     notes = write_all(local, own)
     region_root.ensure(local.path("root"), local.region.id, keys_of(local))
@@ -96,7 +102,7 @@ def serve(folder: Path, wanted: RunOrder) -> int:
             make(state.folder)
             own = read(state.folder)
             local_regions = local_regions_of(state, wanted, own)
-            notes = [note for local in local_regions for note in prepare(local, own)]
+            notes = [note for local in local_regions for note in prepare(local, own, sandbox=wanted.sandbox)]
             asyncio.run(_run(state, local_regions, wanted.services, notes))
     except (AlreadyRunning, KeysLost, PortTaken, StartFailed, WrongSettings) as refusal:
         print(refusal, file=sys.stderr)
@@ -117,9 +123,10 @@ def main() -> None:
     parser.add_argument("--replicas", type=_numbered, action="append", default=[], help="CODE:NUMBER")
     parser.add_argument("--services", default=",".join(SERVICES), help="only these services, separated by commas")
     parser.add_argument("--replay", action="store_true", help="the business clock can be set")
+    parser.add_argument("--sandbox", action="store_true", help="regions that were never started are for trying things")
     arguments = parser.parse_args()
     services = tuple(filter(None, arguments.services.split(",")))
-    wanted = RunOrder(dict(arguments.gateway), services, dict(arguments.replicas), arguments.replay)
+    wanted = RunOrder(dict(arguments.gateway), services, dict(arguments.replicas), arguments.replay, arguments.sandbox)
     sys.exit(serve(arguments.state, wanted))
 
 

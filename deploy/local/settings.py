@@ -17,6 +17,8 @@ from services.gateway.contracts import Service, read_image, services
 GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
 CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
+ENVIRONMENT = "environment"
+"""The file in a region's folder that says what the region is for, where that is not real affairs."""
 
 Document = dict[str, Any]
 
@@ -89,6 +91,8 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
     if service == "identity":
         document["http"] = {"host": HOST, "port": local.ports[f"{replica}_http"]}
         document["bootstrap"] = {"credentials_file": local.path("credentials.json")}
+        if local.path(ENVIRONMENT).exists():
+            document["clients"] = {"environment": local.path(ENVIRONMENT).read_text(encoding="ascii")}
     return document
 
 

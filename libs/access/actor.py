@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from libs import separation
+from libs.access.addresses import parsed
 from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
@@ -55,6 +56,7 @@ class Actor:
         human: the human being who acts, `persons/…`: the person, or whom the member of staff in office or at the window
             is; empty for a machine.
         near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
+        ip_ranges: where the client calls from that holds the token; none means anywhere.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
         claims: all claims as they stood in the token.
         token: the token itself, to be passed on in calls made for the caller; empty for a service of ours.
@@ -75,6 +77,7 @@ class Actor:
     near: frozenset[str] = frozenset()
     powers: frozenset[str] = frozenset()
     auth_time: int = 0
+    ip_ranges: tuple[str, ...] = ()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
 
@@ -261,11 +264,21 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         near=frozenset(claims.get("near", ())),
         powers=frozenset(claims.get("mandate_powers", ())),
         auth_time=int(claims.get("auth_time", 0)),
+        ip_ranges=_ranges(claims.get("cip", [])),
         claims=claims,
         token=token,
     )
     _standing(actor)  # raises where it is nobody's
     return actor
+
+
+def _ranges(said: object) -> tuple[str, ...]:
+    """Reads the ranges of addresses of a token; raises ValueError, TypeError where one is none: that is never taken for anywhere."""
+    if not isinstance(said, list):
+        raise TypeError("cip is no list")
+    ranges = tuple(map(str, said))
+    parsed(ranges)
+    return ranges
 
 
 @lru_cache(maxsize=256)

@@ -52,6 +52,11 @@ class Call:
     pace: StreamPace = NO_PACE
 
     @property
+    def address(self) -> str:
+        """Where the call came from, as the gateway saw it; empty where it did not come through one."""
+        return gateway_saw(self.metadata.get(FORWARDED, ""))
+
+    @property
     def accounted(self) -> bool:
         """Whether the answer may leave: a record of this call stands, or nobody need record it."""
         return self.is_own or self.receipt is not None
@@ -74,6 +79,15 @@ class Call:
     def own(self) -> None:
         """Notes that the answer holds the caller's own data alone, which nobody need record."""
         self.is_own = True
+
+
+FORWARDED = "x-forwarded-for"
+"""Where a call came from, and what says so."""
+
+
+def gateway_saw(forwarded: str) -> str:
+    """Returns the address that the gateway saw: it adds it at the end; what stands before is the caller's own word."""
+    return forwarded.rpartition(",")[2].strip()
 
 
 Request = Message | AsyncIterator[Message]

@@ -20,6 +20,8 @@ from libs.rpc.outputs import SERVERS_OWN, behaviors_of, resource_fields
 
 ALL, MASK = "*", "update_mask"
 _UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_CHOSEN = {"client": "[a-z0-9][a-z0-9-]{2,62}"}
+"""The ids that are no UUID, because whoever makes the thing may choose them."""
 _SUBSCRIPT = re.compile(r"\[[^\]]*\]")
 _FAULTS = {
     "all": "is all there is where it stands: no other path beside it",
@@ -96,7 +98,7 @@ def _shown(path: str) -> str:
 @cache
 def _name_pattern(resource: Descriptor) -> str:
     pattern = resource.GetOptions().Extensions[resource_pb2.resource].pattern[0]
-    return re.sub(r"\{\w+\}", _UUID, str(pattern))
+    return re.sub(r"\{(\w+)\}", lambda found: _CHOSEN.get(found[1], _UUID), str(pattern))
 
 
 @cache

@@ -20,6 +20,7 @@ _ENDED = frozenset(
         "ORGANIZATION_NOT_ACTIVE",
         "STAFF_NOT_ACTIVE",
         "CLIENT_NOT_ACTIVE",
+        "CLIENT_EXPIRED",
         "CLIENT_MAY_NOT_ASSERT",
         "NOT_LEGAL_REPRESENTATIVE",
         "MANDATE_NOT_ACTIVE",

@@ -11,13 +11,15 @@ from libs.security.withdrawals import Withdrawals
 from services.identity.access.api import AccessApi
 from services.identity.access.contracts import declared_access
 from services.identity.accounts.api import OrganizationApi, PersonApi
-from services.identity.api_clients.api import ClientApi
+from services.identity.api_clients.api import ClientApi, ClientRequestApi, ClientUpdateApi
 from services.identity.api_clients.bootstrap import FirstAdministrator
+from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
 from services.identity.core.answering import Answering
 from services.identity.core.client_authentication import ClientAuthentication
+from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.parts import Parts, parts_of
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
@@ -71,14 +73,14 @@ async def app(process: Process) -> App:
             "MandateService": [MandateApi(parts), GuardianApi(parts)],
             "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
             "ConsentService": [ConsentApi(parts)],
-            "ClientService": [ClientApi(parts)],
+            "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
             "SignInService": [SignInApi(parts, sign_ins)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
-        workers=[keeper.run, Forgetter(parts).run],
+        workers=[keeper.run, Forgetter(parts).run, ClientEnds(parts).run],
         closers=[register.close, passwords.close],
         trusted=regions.require_inbound,
     )
@@ -112,7 +114,10 @@ def signing_keys(process: Process) -> TokenKeys:
 async def _make_administrator(process: Process, config: Config) -> None:
     if config.bootstrap is not None:
         file, gateway = Path(config.bootstrap.credentials_file), config.public.base_url
-        await FirstAdministrator(process.uow, process.database, config.identity.issuer, gateway, file).ensure()
+        environment = ClientEnvironment(config.clients.environment)
+        await FirstAdministrator(
+            process.uow, process.database, config.identity.issuer, gateway, file, environment
+        ).ensure()
 
 
 def _config(process: Process) -> Config:

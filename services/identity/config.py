@@ -1,6 +1,7 @@
 """The identity service's configuration, beside what every service has."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -25,6 +26,12 @@ class Tokens(Section):
     key_days: int = Field(default=180, ge=1, le=3650)
 
 
+class Clients(Section):
+    """Which clients get tokens: those for real affairs, or, where the region is there to try things in, a sandbox's."""
+
+    environment: Literal["PRODUCTION", "SANDBOX"] = "PRODUCTION"
+
+
 class PopulationRegister(Section):
     """The population register that names and numbers are compared with; without it level 2 can't be reached."""
 
@@ -39,6 +46,7 @@ class Config(ServiceConfig):
     http: HttpConfig | None = None
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
+    clients: Clients = Clients()
     population_register: PopulationRegister | None = None
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""

@@ -20,6 +20,7 @@ from tongban.options.v1 import options_pb2
 NOT_OF_SOMEBODY = {
     "tongban.identity.v1.AccountService.CreatePerson": "an account of somebody who has none yet; it gives no right",
     "tongban.identity.v1.ClientService.SuspendClient": "takes rights away, and nobody gains by suspending what is theirs",
+    "tongban.identity.v1.ClientService.RequestClient": "asks only; clerks serve nobody near to them at a window, and who approves is judged then",
     "tongban.identity.v1.StaffService.UnassignStaff": "takes a right away, which anybody may do to themselves",
     "tongban.license.v1.PresentationService.RedeemPresentation": "a read, judged and recorded as a use",
     "tongban.license.v1.MaterialService.UploadMaterial": "keeps a file for its owner; what it is worth is judged where a case takes it",

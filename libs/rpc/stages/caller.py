@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from libs.access import rights
+from libs.access import addresses, rights
 from libs.access.actor import Actor, service_actor
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
@@ -25,7 +25,11 @@ def caller(verifier: TokenVerifier) -> Stage:
     async def identify(call: Call, access: options_pb2.Access) -> Actor:
         header = call.metadata.get("authorization", "")
         if header[:7].lower() == "bearer ":
-            return await verifier.verify(header[7:])
+            actor = await verifier.verify(header[7:])
+            if GATEWAY in call.peers:
+                # A neighbour passes on a token that was looked at when it came in, and tells no address.
+                addresses.require(actor.ip_ranges, actor.client, call.address)
+            return actor
         own = call.peers & rights.SERVICES
         if own and GATEWAY not in call.peers:
             name = min(own)

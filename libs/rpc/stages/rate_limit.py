@@ -76,8 +76,7 @@ class CallsUnderWay:
 def caller_key(call: Call) -> str:
     """Returns what tells one caller from the other."""
     if call.actor is ANONYMOUS:
-        # The gateway adds the address that it saw at the end; what stands before is the caller's own word.
-        return "address " + call.metadata.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return f"address {call.address}"
     return f"{call.actor.client} {call.actor.subject}"
 
 

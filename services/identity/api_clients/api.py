@@ -3,22 +3,28 @@
 Credentials live by the machine's clock, as tokens do.
 """
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from libs.access.actor import Actor
+from libs.access.actor import Actor, Standing
 from libs.db.command import Command, command_of
 from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
+from libs.rpc.patches import patch_of
 from services.identity.api_clients import store
-from services.identity.api_clients.convert import client_message, new_client
+from services.identity.api_clients.convert import client_message
+from services.identity.api_clients.drafts import check_new, drafted
+from services.identity.api_clients.owning import answers_for, firm_of
+from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
+from services.identity.api_clients.terms import changed_terms, take_less
+from services.identity.api_clients.updating import client_change, wanted_client
 from services.identity.core import client_rules, clients, staff
-from services.identity.core.accounts import organization
+from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.client_rules import (
     FIRST_CLIENT,
@@ -49,8 +55,8 @@ class ClientApi:
         """Makes a client; its secret, if it has one, stands in the first answer only."""
         asked, actor = request.client, call.actor
         actor.require_impartial(asked.owner)
-        draft = new_client(asked, request.client_id or f"c-{secrets.token_hex(8)}", self._parts.clock.now())
-        _check_new(asked, draft)
+        draft = drafted(self._parts, asked, request.client_id)
+        check_new(asked, draft)
         check_covered(actor.scopes, draft.scopes)
         secret = self._parts.client_secrets.make() if draft.auth_method is ClientAuthMethod.CLIENT_SECRET else ""
 
@@ -60,7 +66,7 @@ class ClientApi:
             mac = self._parts.client_secrets.mac(secret) if secret else None
             row = await store.ADD.add(tx.connection, replace(begun, secret_mac=mac))
             tx.emit(row.name, events.ClientCreated(client=row.name, kind=asked.kind))
-            return client_message(row)
+            return client_message(row, self._parts.wall.now())
 
         return await self._answer(command_of(request, call=call), work, secret)
 
@@ -79,16 +85,23 @@ class ClientApi:
 
     async def get_client(self, request: pb.GetClientRequest, call: Call) -> resources.Client:
         """Gets a client, without its secret."""
-        _check_reach(call.actor, request.name, "identity.clients.list")
+        person = call.actor.standing is Standing.PERSON
+        if not person:
+            _check_reach(call.actor, request.name, "identity.clients.list")
         async with self._parts.database.read() as connection:
-            return client_message(await clients.client(connection, request.name))
+            row = await clients.client(connection, request.name)
+        if person and not answers_for(call.actor, row):
+            raise not_found(request.name)
+        return client_message(row, self._parts.wall.now())
 
     async def list_clients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
-        """Lists clients by name."""
-        parts = self._parts
+        """Lists clients by name; people those of the firm that they act for."""
+        parts, now = self._parts, self._parts.wall.now()
+        own = call.actor.standing is Standing.PERSON
+        scopes = [Scope({"owner": firm_of(call.actor)})] if own else [Scope({})]
         async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request)
-        return pb.ListClientsResponse(clients=map(client_message, shown), next_page_token=token)
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, now=now)
+        return pb.ListClientsResponse(clients=[client_message(row, now) for row in shown], next_page_token=token)
 
     async def rotate_client_key(self, request: pb.RotateClientKeyRequest, call: Call) -> resources.Client:
         """Replaces a client's keys, or makes it a new secret."""
@@ -104,16 +117,18 @@ class ClientApi:
             if row.overlap_expire_time is None and row.kind is not ClientKind.CHANNEL:
                 await self._parts.withdrawals.renew(tx, request.name)
             tx.emit(request.name, events.ClientRotated(client=request.name))
-            return client_message(row)
+            return client_message(row, self._parts.wall.now())
 
         return await self._answer(command_of(request, call=call), work, secret)
 
     def _rotated(self, row: Client, overlap: timedelta, keys: Keys | None, secret: str, human: str) -> dict[str, Any]:
         """What a rotation changes; the new keys of a channel wait for two people."""
         if row.kind is ClientKind.CHANNEL:
-            return {"pending": PendingKeys(keys or [], overlap.total_seconds()), "backers": asked_by(human)}
+            # One thing waits at a time: nobody who approves stands behind what another asked for before.
+            waits = PendingKeys(keys or [], overlap.total_seconds())
+            return {"pending": waits, "pending_terms": None, "backers": asked_by(human)}
         change = {"jwks": keys} if keys else {"secret_mac": self._parts.client_secrets.mac(secret)}
-        return {**change, **self._overlap(row, overlap)}
+        return {**change, "rotate_time": self._parts.wall.now(), **self._overlap(row, overlap)}
 
     def _overlap(self, row: Client, overlap: timedelta) -> dict[str, Any]:
         """What stays of the credentials before: nothing, or all until the overlap is over."""
@@ -126,23 +141,30 @@ class ClientApi:
 
         async def work(tx: Transaction) -> resources.Client:
             before = await store.lock(tx.connection, request.name, request.etag)
-            call.actor.require_impartial(before.owner)
+            call.actor.require_impartial(before.owner, before.applicant)
             _check_waits(before)
+            if before.applicant:
+                check_covered(call.actor.scopes, before.scopes)
             backers = approved_by(before.backers, call.actor.human, actor_kind=call.actor.kind)
-            change = self._approved(before) if holds(backers) else {"backers": backers}
+            effective = holds(backers, client_rules.approvers_needed(before.kind))
+            change = self._approved(before) if effective else {"backers": backers}
             row = await store.UPDATE.one(tx.connection, before.id, **change, update_time=tx.now)
             await self._take_tokens(tx, before, row)
-            tx.emit(request.name, events.ClientApproved(client=request.name, effective=holds(backers)))
-            return client_message(row)
+            tx.emit(request.name, events.ClientApproved(client=request.name, effective=effective))
+            return client_message(row, self._parts.wall.now())
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
     def _approved(self, row: Client) -> dict[str, Any]:
-        """What takes effect when two people stand behind it."""
-        if row.pending is None or row.state is ClientState.REQUESTED:
+        """What takes effect when enough people stand behind it."""
+        if row.state is ClientState.REQUESTED:
             return {"state": ClientState.ACTIVE, "suspend_reason": "", "backers": ()}
+        if row.pending is None:
+            assert row.pending_terms is not None
+            return {**changed_terms(row, row.pending_terms), "pending_terms": None, "backers": ()}
         kept = self._overlap(row, timedelta(seconds=row.pending.overlap))
-        return {"jwks": row.pending.jwks, "pending": None, "backers": (), **kept}
+        made = self._parts.wall.now()
+        return {"jwks": row.pending.jwks, "pending": None, "rotate_time": made, "backers": (), **kept}
 
     async def _take_tokens(self, tx: Transaction, before: Client, row: Client) -> None:
         """Takes the tokens of a channel that may speak now, and only those by its new keys where the old ones are gone."""
@@ -150,6 +172,8 @@ class ClientApi:
             await self._parts.withdrawals.restore(tx, row.name)
         elif before.pending is not None and row.pending is None and row.overlap_expire_time is None:
             await self._parts.withdrawals.renew(tx, row.name)
+        else:
+            await take_less(tx, self._parts.withdrawals, before, row)
 
     async def suspend_client(self, request: pb.SuspendClientRequest, call: Call) -> resources.Client:
         """Gives a client no more tokens."""
@@ -162,7 +186,7 @@ class ClientApi:
             )
             await self._parts.withdrawals.withdraw(tx, request.name)
             tx.emit(request.name, events.ClientSuspended(client=request.name, reason=request.reason))
-            return client_message(row)
+            return client_message(row, self._parts.wall.now())
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -179,24 +203,79 @@ class ClientApi:
                 state=client_rules.resume(row),
                 suspend_reason="",
                 pending=None,
+                pending_terms=None,
                 backers=asked_by(call.actor.human),
                 update_time=tx.now,
             )
             if row.state is ClientState.ACTIVE:
                 await self._parts.withdrawals.restore(tx, request.name)
             tx.emit(request.name, events.ClientResumed(client=request.name))
-            return client_message(row)
+            return client_message(row, self._parts.wall.now())
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
 
-def _check_new(asked: resources.Client, draft: Client) -> None:
-    client_rules.check_credentials(
-        draft.kind,
-        draft.auth_method,
-        has_keys=asked.HasField("jwks"),
-        has_assertion_right=asked.HasField("assertion_right"),
-    )
+class ClientRequestApi:
+    """Takes requests for clients, and refuses them; they are approved as others are."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def request_client(self, request: pb.RequestClientRequest, call: Call) -> resources.Client:
+        """Asks for a client of the firm that the caller acts for."""
+        asked, wall = request.client, self._parts.wall
+
+        async def work(tx: Transaction) -> resources.Client:
+            firm, draft = firm_asked(call.actor, asked), drafted(self._parts, asked)
+            check_new(asked, draft)
+            check_from_outside(draft)
+            wanted = replace(draft, owner=firm, applicant=call.actor.person, state=ClientState.REQUESTED)
+            await active_organization(tx.connection, firm)
+            if await store.waiting(tx.connection, firm, MOST_WAITING) >= MOST_WAITING:
+                raise state_conflict(firm, ClientState.REQUESTED, ClientState.ACTIVE, ClientState.REFUSED)
+            row = await store.ADD.add(tx.connection, replace(wanted, create_time=tx.now, update_time=tx.now))
+            tx.emit(row.name, events.ClientRequested(client=row.name, kind=asked.kind, owner=firm))
+            return client_message(row, wall.now())
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+    async def refuse_client(self, request: pb.RefuseClientRequest, call: Call) -> resources.Client:
+        """Refuses a client that waits, for good."""
+        wall = self._parts.wall
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await store.lock(tx.connection, request.name, request.etag)
+            call.actor.require_impartial(row.owner, row.applicant)
+            refused = {"state": client_rules.refuse(row), "refuse_reason": request.reason, "backers": ()}
+            row = await store.UPDATE.one(tx.connection, row.id, **refused, update_time=tx.now)
+            tx.emit(row.name, events.ClientRefused(client=row.name, reason=request.reason))
+            return client_message(row, wall.now())
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
+
+
+class ClientUpdateApi:
+    """Changes what clients may do."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def update_client(self, request: pb.UpdateClientRequest, call: Call) -> resources.Client:
+        """Changes a client by the mask."""
+        patch, wall = patch_of(request, resources.Client), self._parts.wall
+
+        async def work(tx: Transaction) -> resources.Client:
+            row = await store.lock(tx.connection, patch.name, request.etag)
+            call.actor.require_impartial(row.owner, row.applicant)
+            client_rules.check_not_refused(row)
+            wanted = wanted_client(row, client_message(row, wall.now()), patch)
+            change = client_change(row, wanted, patch, call.actor)
+            after = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
+            await take_less(tx, self._parts.withdrawals, row, after)
+            tx.emit(row.name, events.ClientUpdated(client=row.name, pending=after.pending_terms is not None))
+            return client_message(after, wall.now())
+
+        return await self._parts.uow.run(command_of(request, call=call), work)
 
 
 async def _check_owner(connection: DatabaseConnection, owner: str) -> None:
@@ -229,7 +308,8 @@ def _check_rotation(row: Client, actor: Actor, keys: Keys | None) -> None:
 
 
 def _check_waits(row: Client) -> None:
-    if row.state is ClientState.SUSPENDED or (row.state is ClientState.ACTIVE and row.pending is None):
+    waits = row.pending is not None or row.pending_terms is not None
+    if row.state in (ClientState.SUSPENDED, ClientState.REFUSED) or (row.state is ClientState.ACTIVE and not waits):
         raise state_conflict(row.name, row.state, ClientState.REQUESTED)
 
 

@@ -20,7 +20,14 @@ from libs.db.uow import Transaction, UnitOfWork
 from libs.observability.logs import logger
 from services.identity.api_clients import store
 from services.identity.api_clients.convert import client_message
-from services.identity.core.client_rules import FIRST_CLIENT, Client, ClientAuthMethod, ClientKind, ClientState
+from services.identity.core.client_rules import (
+    FIRST_CLIENT,
+    Client,
+    ClientAuthMethod,
+    ClientEnvironment,
+    ClientKind,
+    ClientState,
+)
 from services.identity.core.clients import find_client
 from services.identity.core.codec import TOKEN_PATH
 from tongban.identity.v1 import events_pb2 as events
@@ -40,6 +47,7 @@ class FirstAdministrator:
 
     Attributes:
         issuer, gateway: what the file says of the region.
+        environment: what the region is for, and so its administrator.
         file: where the credentials are written.
     """
 
@@ -48,6 +56,7 @@ class FirstAdministrator:
     issuer: str
     gateway: str
     file: Path
+    environment: ClientEnvironment = ClientEnvironment.PRODUCTION
 
     async def ensure(self) -> None:
         """Leaves a client whose key lies in the file; changes nothing where that is so already.
@@ -81,16 +90,16 @@ class FirstAdministrator:
         await turn(tx.connection, "identity:bootstrap")
         row = await find_client(tx.connection, FIRST_CLIENT)
         if row is not None and self._is_ready(row):
-            return client_message(row)  # another replica was faster
+            return client_message(row, tx.now)  # another replica was faster
         public = await self._new_key()
         if row is None:
-            row = await store.ADD.add(tx.connection, _first(public, tx.now))
+            row = await store.ADD.add(tx.connection, _first(public, tx.now, self.environment))
             tx.emit(row.name, events.ClientCreated(client=row.name, kind=resources.CLIENT_KIND_SYSTEM))
         else:
             row = await _renew(tx, public)
             tx.emit(row.name, events.ClientRotated(client=row.name))
         _log.info("administrator's credentials written", file=self.file.name)
-        return client_message(row)
+        return client_message(row, tx.now)
 
     async def _new_key(self) -> Jwk:
         """Makes a key and writes it; returns its public half.
@@ -133,11 +142,12 @@ async def _renew(tx: Transaction, public: Jwk) -> Client:
         old_jwks=None,
         overlap_expire_time=None,
         scopes=roles.ADMINISTRATOR,
+        rotate_time=tx.now,
         update_time=tx.now,
     )
 
 
-def _first(public: Jwk, now: datetime) -> Client:
+def _first(public: Jwk, now: datetime, environment: ClientEnvironment) -> Client:
     return Client(
         id=FIRST_CLIENT,
         display_name="系统管理员",
@@ -153,4 +163,6 @@ def _first(public: Jwk, now: datetime) -> Client:
         create_time=now,
         update_time=now,
         jwks=[public],
+        environment=environment,
+        rotate_time=now,
     )

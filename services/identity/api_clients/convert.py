@@ -3,42 +3,95 @@
 from datetime import datetime
 
 from libs.db.etag import etag_of
-from libs.rpc.messages import Names, timestamp
-from services.identity.core.client_rules import Client, ClientAuthMethod, ClientKind, ClientState
+from libs.errors import invalid_field
+from libs.rpc.messages import Names, moment_of, timestamp
+from services.identity.core.client_rules import Client, ClientAuthMethod, ClientEnvironment, ClientKind, ClientState
+from services.identity.core.client_terms import ClientTerms, check_ranges
 from services.identity.core.jwk import checked_keys, jwks_message
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.options.v1 import options_pb2
 
-KINDS, STATES = Names(pb.ClientKind), Names(pb.ClientState)
+KINDS, STATES, _ENVIRONMENTS = Names(pb.ClientKind), Names(pb.ClientState), Names(pb.ClientEnvironment)
 _AUTH_METHODS, _ACTOR_KINDS = Names(pb.ClientAuthMethod), Names(options_pb2.ActorKind)
 
 
-def new_client(asked: pb.Client, client_id: str, now: datetime) -> Client:
-    """Returns the client that a request describes, without a secret, and as if it waited for nobody."""
-    right = asked.assertion_right
+def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, region: ClientEnvironment) -> Client:
+    """Returns the client that a request describes, without a secret, and as if it waited for nobody.
+
+    Args:
+        asked: what is asked for.
+        client_id: its id.
+        now: the business time.
+        wall: the machine's.
+        region: what the region is for.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID.
+    """
+    terms = terms_of(asked)
+    if terms.expire_time is not None and terms.expire_time <= wall:
+        raise invalid_field("client.expire_time", "client.over", "must not have passed")
     return Client(
         id=client_id,
         display_name=asked.display_name,
         kind=ClientKind(KINDS.name(asked.kind)),
         owner=asked.owner,
         auth_method=ClientAuthMethod(_AUTH_METHODS.name(asked.auth_method)),
-        scopes=tuple(asked.scopes),
-        assertable=tuple(_ACTOR_KINDS.name(kind) for kind in right.actor_kinds),
-        max_assurance=right.max_assurance,
+        scopes=terms.scopes,
+        assertable=terms.assertable,
+        max_assurance=terms.max_assurance,
         quota_per_second=asked.quota.per_second,
         quota_per_day=asked.quota.per_day,
         state=ClientState.ACTIVE,
         create_time=now,
         update_time=now,
         jwks=checked_keys(asked.jwks, "client.jwks") if asked.HasField("jwks") else None,
+        environment=_environment(asked, region),
+        ip_ranges=terms.ip_ranges,
+        expire_time=terms.expire_time,
+        rotate_time=wall,
+        request_note=asked.request_note,
         redirect_uris=tuple(asked.sign_in.redirect_uris),
         post_logout_redirect_uris=tuple(asked.sign_in.post_logout_redirect_uris),
     )
 
 
-def client_message(row: Client) -> pb.Client:
-    """Builds a client's message, without its secret."""
-    right = pb.AssertionRight(actor_kinds=map(_ACTOR_KINDS.number, row.assertable), max_assurance=row.max_assurance)
+def _environment(asked: pb.Client, region: ClientEnvironment) -> ClientEnvironment:
+    found = ClientEnvironment(_ENVIRONMENTS.name(asked.environment) or region)
+    if found is not region:
+        raise invalid_field("client.environment", "client.environment", "is another one than the region's")
+    return found
+
+
+def terms_of(said: pb.Client) -> ClientTerms:
+    """Returns the terms that a message says; raises FIELD_INVALID where a range of addresses is none."""
+    check_ranges(tuple(said.ip_ranges), "client.ip_ranges")
+    right = said.assertion_right
+    return ClientTerms(
+        scopes=tuple(said.scopes),
+        assertable=tuple(_ACTOR_KINDS.name(kind) for kind in right.actor_kinds),
+        max_assurance=right.max_assurance,
+        ip_ranges=tuple(said.ip_ranges),
+        expire_time=moment_of(said.expire_time, "client.expire_time") if said.HasField("expire_time") else None,
+    )
+
+
+def _terms_message(terms: ClientTerms) -> pb.ClientTerms:
+    return pb.ClientTerms(
+        scopes=terms.scopes,
+        assertion_right=_right(terms),
+        ip_ranges=terms.ip_ranges,
+        expire_time=timestamp(terms.expire_time),
+    )
+
+
+def _right(terms: ClientTerms) -> pb.AssertionRight | None:
+    kinds = [_ACTOR_KINDS.number(each) for each in terms.assertable]
+    return pb.AssertionRight(actor_kinds=kinds, max_assurance=terms.max_assurance) if kinds else None
+
+
+def client_message(row: Client, wall: datetime) -> pb.Client:
+    """Builds a client's message, without its secret, as it stands at ``wall`` by the machine's clock."""
     sign_in = pb.ClientSignIn(redirect_uris=row.redirect_uris, post_logout_redirect_uris=row.post_logout_redirect_uris)
     return pb.Client(
         name=row.name,
@@ -48,15 +101,23 @@ def client_message(row: Client) -> pb.Client:
         auth_method=_AUTH_METHODS.number(row.auth_method.value),
         jwks=jwks_message(row.jwks) if row.jwks else None,
         scopes=row.scopes,
-        assertion_right=right if row.assertable else None,
+        assertion_right=_right(row.terms),
         quota=pb.ClientQuota(per_second=row.quota_per_second, per_day=row.quota_per_day),
         pending_jwks=jwks_message(row.pending.jwks) if row.pending else None,
         approvals=len(row.backers),
-        state=STATES.number(row.state.value),
+        state=STATES.number(row.state_at(wall).value),
         suspend_reason=row.suspend_reason,
         overlap_expire_time=timestamp(row.overlap_expire_time),
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
         sign_in=sign_in if row.redirect_uris else None,
+        environment=_ENVIRONMENTS.number(row.environment.value),
+        ip_ranges=row.ip_ranges,
+        expire_time=timestamp(row.expire_time),
+        rotate_time=timestamp(row.rotate_time or row.create_time),
+        pending_terms=_terms_message(row.pending_terms) if row.pending_terms else None,
+        request_note=row.request_note,
+        applicant=row.applicant,
+        refuse_reason=row.refuse_reason,
     )

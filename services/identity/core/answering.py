@@ -13,6 +13,7 @@ from libs.errors import TongbanError
 from libs.observability import metrics
 from libs.observability.logs import logger
 from libs.observability.tracing import Tracing
+from libs.rpc.call import FORWARDED, gateway_saw
 from libs.rpc.receipts import RECEIPT
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import Client
@@ -44,10 +45,11 @@ class Answering:
 
         async def answered(request: Request) -> Response:
             with self._tracing.span(f"POST /oauth/{name}", SpanKind.SERVER, request.headers.get("traceparent", "")):
-                asked = TokenRequest(b"")
+                address = gateway_saw(request.headers.get(FORWARDED, ""))
+                asked = TokenRequest(b"", address=address)
                 try:
                     form = await read_form(request)
-                    asked = TokenRequest(sm3(form.body))
+                    asked = TokenRequest(sm3(form.body), address=address)
                     answer = await say(form, asked)
                 except OAuthRefusal as refusal:
                     return with_receipt(_refused(name, refusal), asked)
@@ -61,21 +63,22 @@ class Answering:
 
         return answered
 
-    async def client(self, form: TokenForm) -> Client | None:
+    async def client(self, form: TokenForm, asked: TokenRequest) -> Client | None:
         """Returns the client that authenticates by a form, None where none does; raises OAuthRefusal."""
+        address = asked.address or ""
         shown = credentials(form)
         if shown is None:
             return None
         try:
             if shown.assertion:
-                return await self.authentication.by_assertion(shown.assertion, shown.client_id)
-            return await self.authentication.by_secret(shown.client_id, shown.secret)
+                return await self.authentication.by_assertion(shown.assertion, shown.client_id, address)
+            return await self.authentication.by_secret(shown.client_id, shown.secret, address)
         except TongbanError as error:
             raise invalid_client(error, basic=shown.basic) from error
 
-    async def proven(self, form: TokenForm) -> Client:
+    async def proven(self, form: TokenForm, asked: TokenRequest) -> Client:
         """Returns the client that authenticates by a form; raises OAuthRefusal where none does."""
-        client = await self.client(form)
+        client = await self.client(form, asked)
         if client is None:
             raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
         return client

@@ -29,6 +29,6 @@ def approved_by(backers: Sequence[str], human: str, actor_kind: str) -> tuple[st
     return (*backers, human)
 
 
-def holds(backers: Sequence[str]) -> bool:
+def holds(backers: Sequence[str], needed: int = PEOPLE) -> bool:
     """Says whether enough people stand behind it."""
-    return len(set(backers)) >= PEOPLE
+    return len(set(backers)) >= needed

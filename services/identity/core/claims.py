@@ -118,6 +118,7 @@ class Claims:
         dept: the department of the staff, as subject or as actor.
         posts: their posts.
         human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
+        ip_ranges: where the client calls from that it was given to (claim `cip`); none means anywhere.
         via: further clients on whose word the token rests: the person's channel, where it is not the clerk's.
         near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
         region: the home region of a guest, its id; empty for the region's own.
@@ -148,6 +149,7 @@ class Claims:
     posts: tuple[str, ...] = ()
     human: str = ""
     near: tuple[str, ...] = ()
+    ip_ranges: tuple[str, ...] = ()
     via: tuple[str, ...] = ()
     region: str = ""
     target: str = ""
@@ -191,6 +193,7 @@ class Claims:
             "posts": list(self.posts),
             "human": self.human,
             "near": list(self.near),
+            "cip": list(self.ip_ranges),
             "via": list(self.via),
             "region": self.region,
             "target": self.target,
@@ -231,6 +234,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             posts=_texts(payload, "posts"),
             human=_text(payload, "human", ""),
             near=_texts(payload, "near"),
+            ip_ranges=_texts(payload, "cip"),
             via=_texts(payload, "via"),
             region=_text(payload, "region", ""),
             target=_text(payload, "target", ""),

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from libs.access import addresses
 from libs.errors import Unauthenticated
 from services.identity.core.claims import LEEWAY_SECONDS, invalid
 from services.identity.core.client_assertions import ClientAssertion, from_claims
-from services.identity.core.client_rules import Client, check_active, plain_id
+from services.identity.core.client_rules import Client, check_environment, check_standing, plain_id
 from services.identity.core.clients import find_client
 from services.identity.core.codec import read_unverified, verified
 from services.identity.core.jwk import ALGORITHMS, StoredJwk, choose, decoy, public_key
@@ -24,8 +25,8 @@ class ClientAuthentication:
         self._parts = parts
         self.audiences = audiences
 
-    async def by_secret(self, client_id: str, secret: str) -> Client:
-        """Returns the client whose secret this is; raises Unauthenticated TOKEN_INVALID, PermissionDenied."""
+    async def by_secret(self, client_id: str, secret: str, address: str) -> Client:
+        """Returns the client whose secret this is, and may ask from ``address``; raises as :meth:`by_assertion`."""
         row = await self._client(client_id)
         old = row.old_secret_mac if row and row.overlaps(self._parts.wall.now()) else None
         # Every secret is compared, with nothing where there is nothing: who is not there takes as long as who is.
@@ -33,25 +34,36 @@ class ClientAuthentication:
         held = [self._parts.client_secrets.holds(secret, each) for each in stored]
         if row is None or not any(held):
             raise _unknown()
-        check_active(row)
+        self.admit(row, address)
         return row
 
-    async def by_assertion(self, token: str, client_id: str = "") -> Client:
+    def admit(self, row: Client, address: str) -> None:
+        """Checks that a client that proved who it is gets tokens now, here and at ``address``.
+
+        Raises:
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_WRONG_ENVIRONMENT, CLIENT_ADDRESS_NOT_ALLOWED.
+        """
+        check_standing(row, self._parts.wall.now())
+        check_environment(row, self._parts.environment)
+        addresses.require(row.ip_ranges, row.id, address)
+
+    async def by_assertion(self, token: str, client_id: str, address: str) -> Client:
         """Returns the client that signed ``token`` about itself (private_key_jwt), which is used up.
 
         Args:
             token: the client assertion.
             client_id: the form's client_id; empty where it has none.
+            address: where it asks from, as the gateway saw it.
 
         Raises:
             Unauthenticated: TOKEN_INVALID.
-            PermissionDenied: CLIENT_NOT_ACTIVE.
+            PermissionDenied: as :meth:`admit`.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
         row, assertion = await self.signed(token)
         if plain_id(assertion.subject) != row.id or plain_id(client_id) not in ("", row.id):
             raise invalid("sub", "the client assertion speaks of another client")
-        check_active(row)
+        self.admit(row, address)
         await self.use_up("client", row, assertion)
         return row
 

@@ -1,10 +1,12 @@
 """Machines that call the API: which credentials go with which kind, and whom a channel may speak for."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.errors import invalid_field, reasons, state_conflict
+from services.identity.core.approval import PEOPLE
+from services.identity.core.client_terms import ClientTerms
 
 
 class ClientKind(StrEnum):
@@ -28,10 +30,21 @@ class ClientState(StrEnum):
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     REQUESTED = "REQUESTED"
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+
+
+class ClientEnvironment(StrEnum):
+    """What a client, or a region, is for (ClientEnvironment of the contract)."""
+
+    PRODUCTION = "PRODUCTION"
+    SANDBOX = "SANDBOX"
 
 
 FIRST_CLIENT = "administrator"
 """The client that the first start makes, which sets the region up."""
+NOTICE_DAYS = (30, 7, 1)
+"""So many days before a client's end it is told of."""
 Keys = list[dict[str, str]]
 """Public keys as they are stored (RFC 7517)."""
 
@@ -55,7 +68,15 @@ class Client:
         assertable: the actor kinds that it may speak for, of PERSON and STAFF.
         max_assurance: the highest assurance believed from it.
         jwks, secret_mac: its credentials; ``old_…`` those before the last rotation, until ``overlap_expire_time``.
-        backers: who stands behind what waits for two people.
+        backers: who stands behind what waits for people.
+        ip_ranges: where it calls from; none means anywhere.
+        expire_time: until when it gets tokens, by the machine's clock; None means for ever.
+        expiry_notice: so many days before that it was last told of; None where it was not yet.
+        rotate_time: when its credentials were last replaced.
+        pending_terms: wider terms of a channel that wait for two people.
+        applicant: who asked for it from outside; empty where administrators made it.
+        request_note: what they want it for, in their words.
+        state: what is stored; EXPIRED is never stored, it follows from the time.
         redirect_uris: where browsers of those who sign in to it are sent back to; empty where nobody does.
         post_logout_redirect_uris: where they may be sent after signing out.
     """
@@ -83,12 +104,36 @@ class Client:
     pending: PendingKeys | None = None
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
+    environment: ClientEnvironment = ClientEnvironment.PRODUCTION
+    ip_ranges: tuple[str, ...] = ()
+    expire_time: datetime | None = None
+    expiry_notice: int | None = None
+    rotate_time: datetime | None = None
+    pending_terms: ClientTerms | None = None
+    request_note: str = ""
+    applicant: str = ""
+    refuse_reason: str = ""
     version: int = 1
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"clients/{self.id}"
+
+    @property
+    def terms(self) -> ClientTerms:
+        """What it may do, where from and until when."""
+        return ClientTerms(self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time)
+
+    @property
+    def end(self) -> int:
+        """When its tokens end at the latest, in seconds since the epoch; 0 where nothing limits them."""
+        return int(self.expire_time.timestamp()) if self.expire_time else 0
+
+    def state_at(self, now: datetime) -> ClientState:
+        """Returns the state at ``now``, by the machine's clock."""
+        over = self.expire_time is not None and self.expire_time <= now
+        return ClientState.EXPIRED if over and self.state is ClientState.ACTIVE else self.state
 
     def overlaps(self, now: datetime) -> bool:
         """Says whether the keys or the secret before the last rotation are still taken at ``now``."""
@@ -115,18 +160,37 @@ def check_credentials(kind: ClientKind, auth: ClientAuthMethod, *, has_keys: boo
 
 
 def check_active(client: Client) -> None:
-    """Raises PermissionDenied CLIENT_NOT_ACTIVE where the client is suspended or not approved yet."""
+    """Raises PermissionDenied CLIENT_NOT_ACTIVE where the client is suspended, refused, or not approved yet."""
     if client.state is not ClientState.ACTIVE:
         raise reasons.client_not_active("the client is suspended, or not approved", client=client.name)
 
 
-def check_assertion(client: Client, actor_kind: str) -> None:
+def check_standing(client: Client, now: datetime) -> None:
+    """Raises PermissionDenied CLIENT_NOT_ACTIVE, CLIENT_EXPIRED where no token may come through the client at ``now``."""
+    check_active(client)
+    if client.expire_time is not None and client.expire_time <= now:
+        raise reasons.client_expired(
+            "the time for which the client was let in is over",
+            client=client.name,
+            expire_time=client.expire_time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+
+def check_environment(client: Client, region: ClientEnvironment) -> None:
+    """Raises PermissionDenied CLIENT_WRONG_ENVIRONMENT where the client is for another environment than the region."""
+    if client.environment is not region:
+        raise reasons.client_wrong_environment(
+            "the client is for another environment", client=client.name, environment=client.environment
+        )
+
+
+def check_assertion(client: Client, actor_kind: str, now: datetime) -> None:
     """Checks that the client may say that somebody of ``actor_kind`` sits before it (RFC 7523).
 
     Raises:
-        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
     """
-    check_active(client)
+    check_standing(client, now)
     if actor_kind not in client.assertable:
         raise reasons.client_may_not_assert(
             "the client may not speak for them", client=client.name, actor_kind=actor_kind
@@ -134,11 +198,11 @@ def check_assertion(client: Client, actor_kind: str) -> None:
 
 
 def suspend(client: Client) -> ClientState:
-    """Returns the state after a suspension; raises FailedPrecondition STATE_CONFLICT where it is SUSPENDED.
+    """Returns the state after a suspension; raises FailedPrecondition STATE_CONFLICT where it is SUSPENDED or REFUSED.
 
-    What waits for approval is refused so.
+    What waits for approval can be put off so, and comes back by a resumption; what was refused doesn't.
     """
-    if client.state is ClientState.SUSPENDED:
+    if client.state not in (ClientState.ACTIVE, ClientState.REQUESTED):
         raise state_conflict(client.name, client.state, ClientState.ACTIVE, ClientState.REQUESTED)
     return ClientState.SUSPENDED
 
@@ -146,11 +210,42 @@ def suspend(client: Client) -> ClientState:
 def resume(client: Client) -> ClientState:
     """Returns the state after a resumption; raises FailedPrecondition STATE_CONFLICT unless it is SUSPENDED.
 
-    A channel speaks for people again only when two stand behind it.
+    A channel speaks for people again only when two stand behind it. What somebody asked for from outside was perhaps never
+    approved, and is approved again.
     """
     if client.state is not ClientState.SUSPENDED:
         raise state_conflict(client.name, client.state, ClientState.SUSPENDED)
-    return ClientState.REQUESTED if client.kind is ClientKind.CHANNEL else ClientState.ACTIVE
+    waits = client.kind is ClientKind.CHANNEL or client.applicant
+    return ClientState.REQUESTED if waits else ClientState.ACTIVE
+
+
+def check_not_refused(client: Client) -> None:
+    """Raises FailedPrecondition STATE_CONFLICT where the client was refused: nothing is changed of it any more."""
+    if client.state is ClientState.REFUSED:
+        raise state_conflict(
+            client.name, client.state, ClientState.ACTIVE, ClientState.SUSPENDED, ClientState.REQUESTED
+        )
+
+
+def refuse(client: Client) -> ClientState:
+    """Returns the state after a refusal; raises FailedPrecondition STATE_CONFLICT unless it is REQUESTED."""
+    if client.state is not ClientState.REQUESTED:
+        raise state_conflict(client.name, client.state, ClientState.REQUESTED)
+    return ClientState.REFUSED
+
+
+def approvers_needed(kind: ClientKind) -> int:
+    """Returns how many people must stand behind a client that waits: two where it can speak for people."""
+    return PEOPLE if kind is ClientKind.CHANNEL else 1
+
+
+def notice_due(client: Client, now: datetime) -> int:
+    """Returns which of ``NOTICE_DAYS`` is to be told of now: the last one that is due, 0 where it was told, or none is."""
+    if client.expire_time is None or client.state_at(now) is not ClientState.ACTIVE:
+        return 0
+    due = [days for days in NOTICE_DAYS if client.expire_time - now <= timedelta(days=days)]
+    told = client.expiry_notice
+    return due[-1] if due and (told is None or due[-1] < told) else 0
 
 
 def first_state(kind: ClientKind, *, founding: bool) -> ClientState:

@@ -34,7 +34,16 @@ clients = sa.Table(
     sa.Column("pending", JSONB),
     columns.texts("redirect_uris", empty=True),
     columns.texts("post_logout_redirect_uris", empty=True),
+    sa.Column("environment", sa.Text, nullable=False, server_default="PRODUCTION"),
+    columns.texts("ip_ranges", empty=True),
+    columns.moment("expire_time"),
+    sa.Column("expiry_notice", sa.SmallInteger),
+    columns.moment("rotate_time"),
+    sa.Column("pending_terms", JSONB),
+    *map(columns.text, ("request_note", "applicant", "refuse_reason")),
     *columns.life(),
+    sa.Index("clients_of_owner", "owner", "id"),
+    sa.Index("clients_expiring", "expire_time", postgresql_where=sa.text("expire_time IS NOT NULL")),
     comment="Machines that call the API; a secret is stored as HMAC-SM3 under a key of the key store.",
 )
 of(clients)(Client)

@@ -8,7 +8,7 @@ from libs.errors import reasons
 from libs.separation import EVERYBODY
 from services.identity.core import assurance
 from services.identity.core.claims import LONGEST_SECONDS, ActorKind, Claims, TokenType, invalid
-from services.identity.core.client_rules import Client, check_active, check_assertion
+from services.identity.core.client_rules import Client, check_assertion, check_standing
 
 MOST_NEAR = 50
 """So many names of those near to a member of staff fit into a token beside everything else."""
@@ -135,10 +135,15 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
         scope: the permissions, narrowed already to what was asked for and is granted.
 
     Raises:
-        PermissionDenied: CLIENT_NOT_ACTIVE.
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED.
     """
-    check_active(client)
-    return replace(access(issue, client.name, ActorKind.CLIENT, scope), client_id=client.id)
+    check_standing(client, issue.now)
+    return through(client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
+
+
+def through(client: Client, made: Claims) -> Claims:
+    """Returns the claims of a token that came through a client: it holds where that one calls from (decision 0066)."""
+    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:
@@ -158,11 +163,11 @@ def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn,
         scope: the permissions.
 
     Raises:
-        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
     """
-    check_assertion(channel, ActorKind.PERSON)
-    made = access(issue, person, ActorKind.PERSON, scope)
-    return session.on(replace(made, client_id=channel.id), channel)
+    check_assertion(channel, ActorKind.PERSON, issue.now)
+    made = access(issue, person, ActorKind.PERSON, scope, channel.end)
+    return session.on(through(channel, made), channel)
 
 
 def for_staff(
@@ -174,22 +179,24 @@ def for_staff(
     this ``session``, where it claims one.
 
     Raises:
-        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT.
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
-    check_assertion(channel, ActorKind.STAFF)
-    return session.on(replace(in_office(issue, staff, scope), client_id=channel.id), channel)
+    check_assertion(channel, ActorKind.STAFF, issue.now)
+    return session.on(through(channel, in_office(issue, staff, scope, channel.end)), channel)
 
 
-def in_office(issue: TokenIssue, staff: StaffFacts, scope: tuple[str, ...]) -> Claims:
+def in_office(issue: TokenIssue, staff: StaffFacts, scope: tuple[str, ...], until: int = 0) -> Claims:
     """Builds what the claims say of a member of staff wherever they sit; `acr` is not among it.
+
+    The token ends at ``until`` at the latest, in seconds since the epoch; 0 counts as none.
 
     Raises:
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
     if not staff.posts:
         raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
-    made = access(issue, staff.name, ActorKind.STAFF, scope, staff.until)
+    made = access(issue, staff.name, ActorKind.STAFF, scope, staff.until, until)
     return replace(made, dept=staff.department, posts=staff.posts, human=staff.person, near=staff.near)
 
 

@@ -14,6 +14,9 @@ _BY_REASON = {
     "MANDATE_NOT_FOR_REGION": "invalid_target",
     "CLIENT_MAY_NOT_ASSERT": "unauthorized_client",
     "CLIENT_NOT_ACTIVE": "unauthorized_client",
+    "CLIENT_EXPIRED": "unauthorized_client",
+    "CLIENT_WRONG_ENVIRONMENT": "unauthorized_client",
+    "CLIENT_ADDRESS_NOT_ALLOWED": "unauthorized_client",
 }
 _PASSING = {Code.UNAVAILABLE: 503, Code.ABORTED: 503, Code.DEADLINE_EXCEEDED: 503, Code.RESOURCE_EXHAUSTED: 429}
 

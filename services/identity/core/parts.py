@@ -10,6 +10,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
 from services.identity.config import Config
+from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.client_secrets import ClientSecrets
 from services.identity.core.codec import TokenCodec
 from services.identity.core.replay import UsedOnce
@@ -26,6 +27,7 @@ class Parts:
     Attributes:
         home: this region's id.
         base_url: the gateway's address as the public sees it.
+        environment: what the region is for; clients for another one get no tokens.
         clock: the business clock.
         wall: the machine's clock, by which tokens and credentials live.
         codec: makes and reads tokens.
@@ -36,6 +38,7 @@ class Parts:
 
     home: str
     base_url: str
+    environment: ClientEnvironment
     clock: Clock
     wall: Clock
     database: Database
@@ -58,6 +61,7 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
     return Parts(
         home=home,
         base_url=config.public.base_url,
+        environment=ClientEnvironment(config.clients.environment),
         clock=clock,
         wall=process.wall,
         database=database,

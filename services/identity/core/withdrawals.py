@@ -85,9 +85,20 @@ class TokenWithdrawals:
         await self.withdraw(tx, *parties)
         await self.restore(tx, *parties)
 
+    async def narrow(self, tx: Transaction, *parties: str) -> None:
+        """Refuses tokens that were made in this second or before, and rest on ``parties``; takes those made from the next on.
+
+        What was narrowed must hold for a token of this very second too: it can't be told from one that was made after.
+        Whoever gets a token before the second is over gets another one.
+        """
+        await self.withdraw(tx, *parties)
+        await self._restore(tx, self._wall.now() + timedelta(seconds=1), parties)
+
     async def restore(self, tx: Transaction, *parties: str) -> None:
         """Takes tokens again that are made from now on; those made before stay refused."""
-        now = self._wall.now()
+        await self._restore(tx, self._wall.now(), parties)
+
+    async def _restore(self, tx: Transaction, now: datetime, parties: tuple[str, ...]) -> None:
         for party in sorted(parties):
             await _RESTORE.first(tx.connection, party=party, now=now)
             if self._memory is not None:

@@ -104,7 +104,7 @@ class OAuthEndpoints:
         serve = self._by_grant.get(form.required("grant_type"))
         if serve is None:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
-        client = await self._answering.client(form)
+        client = await self._answering.client(form, asked)
         return JSONResponse(await serve(form, asked, client), headers=NOT_STORED)
 
     async def _client_credentials(self, form: TokenForm, _asked: TokenRequest, client: Client | None) -> Json:

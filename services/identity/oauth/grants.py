@@ -40,13 +40,15 @@ class TokenGrants:
 
         Raises:
             Unauthenticated: TOKEN_INVALID.
-            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT, SCOPE_NOT_GRANTED.
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, CLIENT_WRONG_ENVIRONMENT,
+                CLIENT_ADDRESS_NOT_ALLOWED, SCOPE_NOT_GRANTED.
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
             Unavailable: DEPENDENCY_UNAVAILABLE, AUDIT_UNAVAILABLE.
         """
         channel, assertion = await self._authentication.signed(token)
         kind = _kind_of(assertion.subject)
-        check_assertion(channel, kind)
+        check_assertion(channel, kind, self._parts.wall.now())
+        self._authentication.admit(channel, asked.address or "")
         try:
             made = await (self._staff if kind is ActorKind.STAFF else self._person)(channel, assertion, scope)
         except NotFound as error:

@@ -220,7 +220,7 @@ class Authorizations:
     async def _client(self, client_id: str) -> Client:
         async with self._parts.database.read() as connection:
             found = await find_client(connection, plain_id(client_id)) if client_id else None
-        if found is None or found.state is not ClientState.ACTIVE or not found.redirect_uris:
+        if found is None or found.state_at(self._parts.wall.now()) is not ClientState.ACTIVE or not found.redirect_uris:
             raise NotAsked("client_id")
         return found
 

@@ -17,8 +17,8 @@ from libs.errors import TongbanError
 from services.identity.core import sign_in_grants
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims
-from services.identity.core.client_rules import Client, ClientKind, check_active
-from services.identity.core.issue import access
+from services.identity.core.client_rules import Client, ClientKind
+from services.identity.core.issue import access, through
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import both
@@ -143,10 +143,9 @@ class CodeGrants:
         """Builds what the access token says: what was granted, of what the client may have now."""
         asked = narrowed.split() or grant.scope.split()
         scope = (*sorted(OPENID_SCOPES.intersection(asked, grant.scope.split())), *_permitted(client, grant, asked))
-        made = access(self._parts.codec.issue(), grant.person, ActorKind.PERSON, scope)
+        made = access(self._parts.codec.issue(), grant.person, ActorKind.PERSON, scope, client.end)
         return replace(
-            made,
-            client_id=client.id,
+            through(client, made),
             acr=grant.assurance,
             auth_time=int(grant.auth_time.timestamp()),
             sid=grant.session,
@@ -203,7 +202,6 @@ class CodeGrants:
 def _proven(client: Client | None) -> Client:
     if client is None:
         raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
-    check_active(client)
     if not client.redirect_uris:
         raise OAuthRefusal("unauthorized_client", "people don't sign in to this client")
     return client

@@ -43,20 +43,20 @@ class OpenIdEndpoints:
             Route("/oauth/userinfo", self.user, methods=["GET", "POST"]),
         ]
 
-    async def _pushed(self, form: TokenForm, _asked: TokenRequest) -> Response:
+    async def _pushed(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Keeps an authorization request (RFC 9126)."""
-        reference = await self._authorizations.push(await self._answering.proven(form), form.fields)
+        reference = await self._authorizations.push(await self._answering.proven(form, asked), form.fields)
         told = {"request_uri": reference, "expires_in": int(PUSHED_LASTS.total_seconds())}
         return JSONResponse(told, 201, headers=NOT_STORED)
 
-    async def _introspected(self, form: TokenForm, _asked: TokenRequest) -> Response:
+    async def _introspected(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Says whether a token is good (RFC 7662)."""
-        told = await self._about.introspected(form, await self._answering.proven(form))
+        told = await self._about.introspected(form, await self._answering.proven(form, asked))
         return JSONResponse(told, headers=NOT_STORED)
 
     async def _revoked(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Ends what a token stands for (RFC 7009)."""
-        await self._about.revoked(form, asked, await self._answering.proven(form))
+        await self._about.revoked(form, asked, await self._answering.proven(form, asked))
         return Response(headers=NOT_STORED)
 
     async def user(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from libs import outside
 from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.tracing import Tracing
+from libs.rpc.call import FORWARDED, gateway_saw
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
@@ -201,8 +202,7 @@ def _locales(asked: AuthorizationRequest) -> str:
 
 
 def _attempt(request: Request, form: TokenForm) -> PasswordAttempt:
-    # The gateway writes the caller's own address last, whatever the caller wrote before.
-    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    address = gateway_saw(request.headers.get(FORWARDED, ""))
     return PasswordAttempt(form.get("login"), form.get("password"), address, request.headers.get("user-agent", ""))
 
 

@@ -25,7 +25,9 @@ class TokenApi:
 
     async def exchange_token(self, request: pb.ExchangeTokenRequest, call: Call) -> pb.ExchangeTokenResponse:
         """Exchanges a token."""
-        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call))
+        # A service of ours asks inside the region, with tokens that it was handed.
+        address = call.address if GATEWAY in call.peers else None
+        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call, address))
 
     async def issue_service_token(
         self, request: pb.IssueServiceTokenRequest, call: Call

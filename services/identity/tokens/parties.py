@@ -1,6 +1,7 @@
 """The parties behind a token, looked at again at every exchange: a right that has ended begets no further one."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from libs.clock import Clock
 from libs.db.connection import DatabaseConnection
@@ -9,7 +10,7 @@ from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import acting, clients, staff
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActingRight, Claims
-from services.identity.core.client_rules import check_active
+from services.identity.core.client_rules import check_standing
 from services.identity.core.duties import Duty
 from services.identity.core.mandate_rules import ActingBasis
 
@@ -38,13 +39,13 @@ class Parties:
             The claims, with the right to act as it is now. A guest's are left to its home region, which vouches for them.
 
         Raises:
-            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_….
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_….
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
             NotFound: where one of them is gone.
         """
         if claims.region:
             return claims
-        await _channels(connection, claims)
+        await _channels(connection, claims, self.wall.now())
         for actor in claims.actors():
             if actor.kind == "STAFF":
                 await self.duties(connection, actor.sub)
@@ -82,9 +83,9 @@ class Parties:
         return found.in_a_token(principal, now, self.wall.now())
 
 
-async def _channels(connection: DatabaseConnection, claims: Claims) -> None:
+async def _channels(connection: DatabaseConnection, claims: Claims, now: datetime) -> None:
     """Checks that the clients on whose word a token of people rests may still give it."""
     if parse_subject(claims.sub).kind is SubjectKind.SERVICE:
         return
     for name in {claims.client_id, *claims.via}:
-        check_active(await clients.client(connection, f"clients/{name}"))
+        check_standing(await clients.client(connection, f"clients/{name}"), now)

@@ -119,6 +119,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         posts=subject.posts,
         human=subject.human,
         near=subject.near,
+        ip_ranges=subject.ip_ranges,
         via=subject.via,
         sid=subject.sid,
         grant=subject.grant,
@@ -180,6 +181,8 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         posts=staff.posts,
         human=staff.human,
         near=staff.near,
+        # The clerk's client holds it; where the person's stands was looked at when it was shown here.
+        ip_ranges=staff.ip_ranges,
         via=tuple(sorted({person.client_id} - {staff.client_id})),
         sid=person.sid,
         grant=person.grant,
@@ -233,6 +236,8 @@ def delegation(issue: TokenIssue, subject: Claims, audience: str, transfer: str)
         exp=issue.end(TokenType.DELEGATION, until),
         jti=issue.jti,
         scope=(),
+        # A service of the region uses it, inside.
+        ip_ranges=(),
         target=audience,
         transfer=transfer,
     )

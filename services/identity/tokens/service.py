@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from libs.access import roles
+from libs.access import addresses, roles
 from libs.errors import InvalidArgument, reasons
 from services.identity.core import assurance, scopes
 from services.identity.core.claims import Claims, TokenType
@@ -80,26 +80,30 @@ class TokenExchange:
             )
         )
 
-    async def _access(self, token: str) -> Claims:
-        return await self._parts.codec.own(token, TokenType.ACCESS)
+    async def _access(self, token: str, asked: TokenRequest) -> Claims:
+        """Reads an access token that was shown; it holds where its client calls from, also to be exchanged."""
+        claims = await self._parts.codec.own(token, TokenType.ACCESS)
+        if asked.address is not None:
+            addresses.require(claims.ip_ranges, claims.client_id, asked.address)
+        return claims
 
-    async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
-        subject = await self._access(request.subject_token)
-        service = await self._access(request.actor_token) if request.actor_token else None
+    async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token, asked)
+        service = await self._access(request.actor_token, asked) if request.actor_token else None
         subject = await self._outbound(request, subject)
         granted = scopes.narrow((service or subject).scope, request.scope)
         made = rules.assertion(issue, subject, request.audience, granted, service)
         return await self._parts.vouching.vouch_for(made, subject)
 
-    async def _delegate(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
-        subject = await self._access(request.subject_token)
+    async def _delegate(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token, asked)
         scopes.check_covered(subject.scope, (_SEND,))
         subject = await self._outbound(request, subject)
         return rules.delegation(issue, subject, request.audience, request.transfer)
 
-    async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
+    async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
-        service = await self._access(request.actor_token)
+        service = await self._access(request.actor_token, asked)
         kept = await self._outbound(request, kept)
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
@@ -114,8 +118,8 @@ class TokenExchange:
             known = await self._parties.standing(connection, subject, region.id)
             return replace(known, acr=assurance.believed(known.acr, terms.max_assurance))
 
-    async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
-        subject = await self._access(request.subject_token)
+    async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
+        subject = await self._access(request.subject_token, asked)
         granted = scopes.narrow(subject.scope, request.scope)
         rules.check_may_act(subject)
         async with self._parts.database.read() as connection:
@@ -123,8 +127,11 @@ class TokenExchange:
             authority = await self._parties.authority(connection, subject.sub, request.on_behalf_of, request.mandate)
         return rules.act_for(issue, subject, authority, granted)
 
-    async def _at_window(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, _: TokenRequest) -> Claims:
-        person, member = await self._access(request.subject_token), await self._access(request.actor_token)
+    async def _at_window(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
+        person, member = (
+            await self._access(request.subject_token, asked),
+            await self._access(request.actor_token, asked),
+        )
         rules.check_window(person, member)
         async with self._parts.database.read() as connection:
             person = await self._parties.standing(connection, person)

@@ -260,6 +260,22 @@ async def _resume(family: Family) -> None:
     await family.call(family.town.clients.ResumeClient, request, resources_pb2.Client, family.administrator)
 
 
+async def _update_client(family: Family) -> None:
+    made = await _system(family)
+    client = resources_pb2.Client(name=made.name, display_name="自家系统")
+    request = client_service_pb2.UpdateClientRequest(client=client, etag=made.etag, request_id=request_id())
+    request.update_mask.paths.append("display_name")
+    await family.call(family.town.clients.UpdateClient, request, resources_pb2.Client, family.administrator)
+
+
+async def _refuse_client(family: Family) -> None:
+    made = await _system(family)
+    request = client_service_pb2.RefuseClientRequest(
+        name=made.name, reason="不需要", etag=made.etag, request_id=request_id()
+    )
+    await family.call(family.town.clients.RefuseClient, request, resources_pb2.Client, family.administrator)
+
+
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
@@ -278,6 +294,8 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "ApproveClient": _approve_client,
     "RotateClientKey": _rotate,
     "ResumeClient": _resume,
+    "UpdateClient": _update_client,
+    "RefuseClient": _refuse_client,
 }
 
 

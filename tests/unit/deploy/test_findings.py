@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy.local import audit_cli, events_cli, token_cli, trust_cli
+from deploy.local import audit_cli, clients_cli, events_cli, token_cli, trust_cli
 from deploy.local.cli import app
 from deploy.local.demo.__main__ import main as demo
 from deploy.local.state import ProcessSnapshot, RegionSnapshot, Snapshot, StateFolder
@@ -174,6 +174,7 @@ def _alone(command: Callable[..., None]) -> typer.Typer:
         *((app, [name]) for name in ("up", "down", "purge", "status", "doctor")),
         (audit_cli.app, ["verify"]),
         *((events_cli.app, [name]) for name in ("list", "show", "replay", "drop")),
+        *((clients_cli.app, [name]) for name in ("list", "show", "suspend", "resume")),
         (token_cli.app, []),
         *((trust_cli.app, [name]) for name in ("show", "propose", "approve", "list")),
         (_alone(demo), []),

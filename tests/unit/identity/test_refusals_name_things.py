@@ -77,7 +77,7 @@ CHANNEL = client("window", ClientKind.CHANNEL, assertable=("STAFF",), max_assura
         (lambda: client_rules.check_active(GONE), "CLIENT_NOT_ACTIVE", {"client": "clients/erp"}),
         (lambda: client_rules.check_active(WAITING), "CLIENT_NOT_ACTIVE", {"client": "clients/erp"}),
         (
-            lambda: client_rules.check_assertion(SYSTEM, "PERSON"),
+            lambda: client_rules.check_assertion(SYSTEM, "PERSON", NOW),
             "CLIENT_MAY_NOT_ASSERT",
             {"client": "clients/erp", "actor_kind": "PERSON"},
         ),

@@ -197,10 +197,11 @@ DRIVEN = {
     "ApproveClient",
     "RotateClientKey",
     "ResumeClient",
+    "UpdateClient",
     "ProposeRegion",
     "ActivateRegion",
     "SetRegionKeys",
-    "ApproveRegionKeys",  # in test_two_people.py, test_rights.py and test_clients_and_regions.py
+    "ApproveRegionKeys",  # in test_two_people.py, api_clients/test_updates.py, test_rights.py and test_clients_and_regions.py
 }
 
 

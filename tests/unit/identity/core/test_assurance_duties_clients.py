@@ -151,12 +151,12 @@ def test_good_credentials_pass() -> None:
 
 def test_a_suspended_client_does_nothing() -> None:
     window = client("window", ClientKind.CHANNEL, clients.ClientState.ACTIVE, assertable=("STAFF",))
-    clients.check_assertion(window, "STAFF")
+    clients.check_assertion(window, "STAFF", NOW)
     with pytest.raises(PermissionDenied, match="CLIENT_MAY_NOT_ASSERT"):
-        clients.check_assertion(window, "PERSON")
+        clients.check_assertion(window, "PERSON", NOW)
     gone = client("window", ClientKind.CHANNEL, clients.suspend(window), assertable=("STAFF",))
     with pytest.raises(PermissionDenied, match="CLIENT_NOT_ACTIVE"):
-        clients.check_assertion(gone, "STAFF")
+        clients.check_assertion(gone, "STAFF", NOW)
     assert clients.resume(gone) is clients.ClientState.REQUESTED  # a channel speaks again when two people say so
     assert clients.resume(replace(gone, kind=ClientKind.SYSTEM)) is clients.ClientState.ACTIVE
     for change, machine in ((clients.suspend, gone), (clients.resume, window)):
