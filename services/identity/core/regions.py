@@ -1,6 +1,6 @@
 """The trust list in PostgreSQL."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ regions = sa.Table(
     columns.text("resuming"),
     schema.backers("resume_backers"),
     columns.json("codes"),
+    sa.Column("code_keys", JSONB, nullable=False, server_default="[]"),
     *columns.life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",
@@ -60,7 +61,7 @@ class ListedRegion:
     Attributes:
         id: its id in the federation.
         codes: its codes in GB/T 2260, the oldest first.
-        jwks, root_certificate, tls_authorities: what is pinned for it.
+        jwks, root_certificate, tls_authorities, code_keys: what is pinned for it; the last sign its personal codes.
         state, inbound_state, outbound_state: where the trust stands (``trust``).
         inbound_…, outbound_…: what it covers each way (``terms``).
         backers: who stands behind the trust, or behind the anchor in ``pending``, a RegionAnchor as bytes.
@@ -93,6 +94,7 @@ class ListedRegion:
     pending: bytes | None = None
     resuming: str = ""
     resume_backers: tuple[str, ...] = ()
+    code_keys: Keys = field(default_factory=list)
     version: int = 1
 
     @property
