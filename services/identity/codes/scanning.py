@@ -1,6 +1,7 @@
 """Scanning: a code is used up in its scene, counted, and on record, before anything is told of who holds it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,7 +10,7 @@ from libs import personal_codes
 from libs.civil.calendar import local_day
 from libs.db.command import Command, command_of
 from libs.errors import TongbanError
-from libs.personal_codes import CodeContent, CodeRefused, KeyId
+from libs.personal_codes import CodeContent, CodeRefused, KeyId, ReadCode
 from libs.rpc.call import Call
 from libs.workers import ThreadPool
 from services.identity.codes import rules, store
@@ -20,8 +21,8 @@ from services.identity.codes.store import GateHolder, ScannedOnce
 from services.identity.core.accounts import IN_USE, Person, find_person
 from services.identity.core.assurance import believed
 from services.identity.core.parts import Parts
-from services.identity.core.regions import require_trust
-from services.identity.core.trust import TrustDirection, TrustTerms, require_covered
+from services.identity.core.regions import ListedRegion, find_regions
+from services.identity.core.trust import TrustDirection, TrustTerms, require, require_covered
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import code_service_pb2 as pb
 
@@ -54,6 +55,10 @@ class CodeScan:
     told: pb.ScannedCode
 
 
+OpenedScan = CodeScan | TongbanError
+Issuers = Mapping[str, CodeIssuer | TongbanError]
+
+
 @dataclass(frozen=True, slots=True)
 class UsedCodes:
     """The ids of codes that were used up, and the receipt of the record of that."""
@@ -84,8 +89,11 @@ class Scanning:
             FailedPrecondition: CODE_EXPIRED.
             PermissionDenied: ACTING_ON_SELF, REGION_NOT_TRUSTED, REGION_TRUST_NOT_COVERING.
         """
-        issuers = await self._issuers([request.code])
-        scan = self._scan(request, command_of(request, call=call).caller, issuers)
+        code = _read(request.code)
+        if isinstance(code, TongbanError):
+            raise code
+        issuers = await self._issuers({code.content.region})
+        scan = self._scan(code, rules.scan_key(command_of(request, call=call).caller, request.scan), issuers)
         if not scan.opened.person:
             return scan, None
         name = f"persons/{scan.opened.person}"
@@ -112,11 +120,12 @@ class Scanning:
         self, requests: Sequence[pb.ScanTransportCodeRequest], command: Command
     ) -> tuple[list[GateAnswer], common_pb2.Receipt | None]:
         """Scans codes at gates together; returns an answer for each, and the receipt of their record where one was used up."""
-        issuers = await self._issuers([each.code for each in requests])
-        if len(requests) <= _FEW:
-            opened = self._all(requests, command.caller, issuers)
+        codes = [(_read(each.code), rules.scan_key(command.caller, each.scan)) for each in requests]
+        issuers = await self._issuers({code.content.region for code, _ in codes if isinstance(code, ReadCode)})
+        if len(codes) <= _FEW:
+            opened = self._all(codes, issuers)
         else:
-            opened = await self._pool.run(self._all, requests, command.caller, issuers)
+            opened = await self._pool.run(self._all, codes, issuers)
         scans = [each for each in opened if isinstance(each, CodeScan)]
         holders: Mapping[str, GateHolder] = {}
         if ids := {each.opened.person for each in scans if each.opened.person}:
@@ -135,47 +144,32 @@ class Scanning:
 
     # ---- both ----
 
-    async def _issuers(self, texts: Sequence[str]) -> Mapping[str, CodeIssuer | TongbanError]:
+    async def _issuers(self, named: AbstractSet[str]) -> Issuers:
         """Returns by what the codes of each region are checked, or why they are not."""
         home = self._parts.home
         found: dict[str, CodeIssuer | TongbanError] = {home: CodeIssuer(self._mint.public())}
-        for region in {_region_of(text) for text in texts} - {home, ""}:
-            found[region] = await self._abroad(region)
+        if others := named - {home}:
+            async with self._parts.database.read() as connection:
+                listed = await find_regions(connection, others)
+            found |= {region: _issuer(region, listed.get(region)) for region in others}
         return found
 
-    async def _abroad(self, region: str) -> CodeIssuer | TongbanError:
-        try:
-            async with self._parts.database.read() as connection:
-                row = await require_trust(connection, region, TrustDirection.INBOUND)
-        except TongbanError as error:
-            if error.reason != "REGION_NOT_TRUSTED":
-                raise
-            return error
-        keys = personal_codes.keys_of(region, row.code_keys)
-        return CodeIssuer(keys, row.inbound)
-
-    def _all(
-        self,
-        requests: Sequence[pb.ScanTransportCodeRequest],
-        caller: str,
-        issuers: Mapping[str, CodeIssuer | TongbanError],
-    ) -> list[CodeScan | TongbanError]:
-        found: list[CodeScan | TongbanError] = []
-        for each in requests:
+    def _all(self, codes: Sequence[tuple[ReadCode | TongbanError, bytes]], issuers: Issuers) -> list[OpenedScan]:
+        found: list[OpenedScan] = []
+        for code, key in codes:
             try:
-                found.append(self._scan(each, caller, issuers))
+                found.append(code if isinstance(code, TongbanError) else self._scan(code, key, issuers))
             except TongbanError as error:
                 found.append(error)
         return found
 
-    def _scan(self, request: ScanRequest, caller: str, issuers: Mapping[str, CodeIssuer | TongbanError]) -> CodeScan:
-        issuer = issuers.get(_region_of(request.code)) or CodeIssuer({})
+    def _scan(self, code: ReadCode, key: bytes, issuers: Issuers) -> CodeScan:
+        issuer = issuers[code.content.region]
         if isinstance(issuer, TongbanError):
             raise issuer
-        opened = self._mint.opened(request.code, issuer.keys)
-        content = opened.code.content
-        once = ScannedOnce(opened.code.id, rules.scan_key(caller, request.scan), at(content.expires))
-        return CodeScan(opened, once, _scanned(content, issuer.terms))
+        opened = self._mint.opened(code, issuer.keys)
+        once = ScannedOnce(code.id, key, at(code.content.expires))
+        return CodeScan(opened, once, _scanned(code.content, issuer.terms))
 
     async def _used(
         self, command: Command, scene: CodeScene, scans: Sequence[ScannedOnce], about: str, fields: tuple[str, ...]
@@ -192,12 +186,21 @@ class Scanning:
         return UsedCodes(codes, receipt)
 
 
-def _region_of(text: str) -> str:
-    """The region that a code says it is of; empty where it is none."""
+def _read(text: str) -> ReadCode | TongbanError:
     try:
-        return personal_codes.read(text).content.region
-    except CodeRefused:
-        return ""
+        return personal_codes.read(text)
+    except CodeRefused as error:
+        return rules.refused(error.rule)
+
+
+def _issuer(region: str, row: ListedRegion | None) -> CodeIssuer | TongbanError:
+    """Returns by what the codes of another region are checked, or that it is not trusted."""
+    try:
+        require(region, row.trust if row else None, TrustDirection.INBOUND)
+    except TongbanError as error:
+        return error
+    assert row is not None
+    return CodeIssuer(personal_codes.keys_of(region, row.code_keys), row.inbound)
 
 
 def _scanned(content: CodeContent, terms: TrustTerms | None) -> pb.ScannedCode:
@@ -215,9 +218,7 @@ def _is_in_use(scan: CodeScan, holders: Mapping[str, GateHolder]) -> bool:
     return found.state == IN_USE if found else not scan.opened.person
 
 
-def _answer(
-    scan: CodeScan | TongbanError, holders: Mapping[str, GateHolder], done: set[tuple[bytes, bytes]]
-) -> GateAnswer:
+def _answer(scan: OpenedScan, holders: Mapping[str, GateHolder], done: set[tuple[bytes, bytes]]) -> GateAnswer:
     if isinstance(scan, TongbanError):
         return scan
     if not _is_in_use(scan, holders):

@@ -70,15 +70,14 @@ class CodeMint:
             self._looked = time.monotonic()
         return self._public
 
-    def opened(self, text: str, keys: Mapping[KeyId, ec.EllipticCurvePublicKey]) -> OpenedCode:
+    def opened(self, code: ReadCode, keys: Mapping[KeyId, ec.EllipticCurvePublicKey]) -> OpenedCode:
         """Opens a code by ``keys``, this region's or others'.
 
         Raises:
-            InvalidArgument: CODE_INVALID with rule ``form``, ``key``, ``signature``, ``early`` or ``handle``.
+            InvalidArgument: CODE_INVALID with rule ``key``, ``signature``, ``early`` or ``handle``.
             FailedPrecondition: CODE_EXPIRED.
         """
         try:
-            code = personal_codes.read(text)
             personal_codes.check_signature(code, keys.get((code.content.region, code.content.key)))
             personal_codes.check_time(code.content, self._wall.now().timestamp())
         except CodeRefused as error:

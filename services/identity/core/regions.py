@@ -1,5 +1,6 @@
 """The trust list in PostgreSQL."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -126,11 +127,17 @@ def standing(made: RegionTrust) -> dict[str, Any]:
 
 
 _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")
+_BY_IDS = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = ANY(CAST(:ids AS text[]))")
 
 
 async def find_region(connection: DatabaseConnection, code: str) -> ListedRegion | None:
     """Reads the region with this id, or None where it never stood on the list."""
     return await _BY_ID.first(connection, id=code)
+
+
+async def find_regions(connection: DatabaseConnection, codes: Collection[str]) -> dict[str, ListedRegion]:
+    """Reads those of the regions with these ids that ever stood on the list."""
+    return {each.id: each for each in await _BY_IDS.all(connection, ids=list(codes))}
 
 
 async def require_trust(connection: DatabaseConnection, code: str, direction: TrustDirection) -> ListedRegion:

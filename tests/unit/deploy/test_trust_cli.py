@@ -28,6 +28,9 @@ HERE, THERE = "341500", "320402"
 FILE = file_of(THERE)
 
 
+CODE_KEYS = anchor_of("codes").jwks
+
+
 @dataclass
 class TrustList:
     """A region's list of one entry, in the place of its gateway."""
@@ -46,6 +49,9 @@ class TrustList:
 
     def get_jwks(self) -> pb.JsonWebKeySet:
         return FILE.region.anchor.jwks
+
+    def get_code_keys(self) -> pb.JsonWebKeySet:
+        return CODE_KEYS
 
     def __getattr__(self, rpc: str) -> Callable[..., pb.Region]:
         def change(**asked: Any) -> pb.Region:
@@ -268,6 +274,19 @@ def test_a_file_is_shown_with_all_that_can_be_compared(desk: Desk) -> None:
     rfc7638 = base64.urlsafe_b64encode(hashlib.sha256(told.encode()).digest()).decode().rstrip("=")
     for shown in (*FILE.fingerprints.values(), ROOT_DIGEST, rfc7638, "http://320402.example:8080", "常州市天宁区"):
         assert shown in flat, shown
+
+
+def test_keys_of_codes_are_shown_where_they_are_handed_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region of 0.2.0 reads no file that has them, so that is said."""
+    here = RegionSnapshot(HERE, "六安市", "http://127.0.0.1:1", str(desk.folder), "https://liuan.example")
+    monkeypatch.setattr(AskedRegion, "here", here)
+    found = httpx.Response(200, json={"issuer": "https://issuer"}, request=httpx.Request("GET", "http://127.0.0.1:1"))
+    monkeypatch.setattr(httpx, "get", lambda _url, **_options: found)
+    plain, whole = (CliRunner().invoke(trust_cli.app, ["show", *more]) for more in ((), ("--code-keys",)))
+    assert not region_file.read(plain.stdout_bytes).region.anchor.HasField("code_keys")
+    assert region_file.read(whole.stdout_bytes).region.anchor.code_keys == CODE_KEYS
+    _, said = desk.types("inspect", file=whole.stdout_bytes)
+    assert f"code key    {region_file.thumbprint(CODE_KEYS.keys[0])}" in said
 
 
 @dataclass

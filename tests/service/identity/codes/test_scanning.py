@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from libs.personal_codes import read
 from tests.support import sql
 from tests.support.codes import SCENES, Codes
 from tests.support.silence import records, silenced
@@ -30,7 +31,7 @@ async def test_a_person_shows_a_code_that_tells_nothing_of_them(codes: Codes) ->
     assert len(first.code) < 230
     assert first.expire_time.seconds - first.issue_time.seconds == 60
     assert abs(first.issue_time.seconds - time.time()) < 30
-    opened = [codes.mint().opened(each.code, codes.mint().public()) for each in (first, second)]
+    opened = [codes.mint().opened(read(each.code), codes.mint().public()) for each in (first, second)]
     assert [each.person for each in opened] == [person.removeprefix("persons/")] * 2
     assert [each.code.content.assurance for each in opened] == [3, 3]
     one, other = (each.code.content.handle for each in opened)
