@@ -276,19 +276,6 @@ def test_a_file_is_shown_with_all_that_can_be_compared(desk: Desk) -> None:
         assert shown in flat, shown
 
 
-def test_keys_of_codes_are_shown_where_they_are_handed_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A region of 0.2.0 reads no file that has them, so that is said."""
-    here = RegionSnapshot(HERE, "六安市", "http://127.0.0.1:1", str(desk.folder), "https://liuan.example")
-    monkeypatch.setattr(AskedRegion, "here", here)
-    found = httpx.Response(200, json={"issuer": "https://issuer"}, request=httpx.Request("GET", "http://127.0.0.1:1"))
-    monkeypatch.setattr(httpx, "get", lambda _url, **_options: found)
-    plain, whole = (CliRunner().invoke(trust_cli.app, ["show", *more]) for more in ((), ("--code-keys",)))
-    assert not region_file.read(plain.stdout_bytes).region.anchor.HasField("code_keys")
-    assert region_file.read(whole.stdout_bytes).region.anchor.code_keys == CODE_KEYS
-    _, said = desk.types("inspect", file=whole.stdout_bytes)
-    assert f"code key    {region_file.thumbprint(CODE_KEYS.keys[0])}" in said
-
-
 @dataclass
 class Published:
     """What a gateway says of its token keys; None where it doesn't answer."""
@@ -357,15 +344,18 @@ def test_a_region_shows_itself_and_what_is_read_out(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr(AskedRegion, "here", here)
     found = httpx.Response(200, json={"issuer": "https://issuer"}, request=httpx.Request("GET", "http://127.0.0.1:1"))
     monkeypatch.setattr(httpx, "get", lambda _url, **_options: found)
-    authorities = desk.folder / "authorities.pem"
+    authorities, more = desk.folder / "authorities.pem", ["--code-keys"] if public else []
     authorities.write_bytes(b"PEM")
-    result = CliRunner().invoke(trust_cli.app, ["show", "--tls-authorities", str(authorities)])
+    result = CliRunner().invoke(trust_cli.app, ["show", "--tls-authorities", str(authorities), *more])
     made = region_file.read(result.stdout_bytes)
     anchor = made.region.anchor
     assert (made.id, made.region.display_name, [each.code for each in made.region.codes]) == (HERE, "六安市", [HERE])
     assert (anchor.gateway_url, anchor.issuer) == (public or "http://127.0.0.1:1", "https://issuer")
     assert (anchor.jwks, anchor.tls_authorities) == (FILE.region.anchor.jwks, b"PEM")
     assert anchor.root_certificate == (desk.folder / "root" / "root.der").read_bytes()
+    # A region of 0.2.0 reads no file that has them.
+    assert list(anchor.code_keys.keys) == (list(CODE_KEYS.keys) if public else [])
+    assert sum("code key" in line for line in trust_cli._described(made)) == len(anchor.code_keys.keys)
     flat = result.stderr.replace(" ", "")
     assert all(f"{name}{digits}\n" in flat for name, digits in made.fingerprints.items())
     assert ("only this machine reaches" in result.stderr) == ("liuan" not in public)

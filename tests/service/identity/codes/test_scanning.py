@@ -13,6 +13,7 @@ from tests.support.codes import SCENES, Codes
 from tests.support.silence import records, silenced
 from tests.support.town import Town, reason_of
 from tongban.identity.v1 import code_service_pb2 as pb
+from tongban.identity.v1 import resources_pb2, staff_service_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANYBODY = "00000000-0000-7000-8000-0000000000aa"
@@ -163,6 +164,16 @@ async def test_a_code_of_a_closed_account_is_none(codes: Codes) -> None:
     assert await reason_of(codes.issue(token)) == "PERSON_NOT_ACTIVE"
     for scene in SCENES:
         assert await reason_of(codes.scan(scene, code)) == "CODE_INVALID"
+
+
+@pytest.mark.parametrize("scene", ["Visit", "Office"])
+async def test_staff_scan_no_code_of_their_own(codes: Codes, scene: str) -> None:
+    home = codes.town
+    get = staff_service_pb2.GetStaffRequest(name=home.staff["receiving"])
+    me = (await home.call(home.offices.GetStaff, get, resources_pb2.Staff, await home.admin_token())).person
+    code = await codes.shown(me)
+    assert await reason_of(codes.scan(scene, code, await home.staff_token())) == "ACTING_ON_SELF"
+    await codes.scan(scene, code)  # it was not used up
 
 
 def twisted(code: str) -> str:
