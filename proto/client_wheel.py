@@ -16,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 ROOT = Path(__file__).resolve().parent
 TOP, GEN = ROOT.parent, ROOT / "gen"
 OUT = GEN / "tongban" / "clients"
-NEEDS = ("googleapis-common-protos", "grpcio", "httpx", "joserfc", "protobuf")
+NEEDS = ("cryptography", "googleapis-common-protos", "grpcio", "httpx", "joserfc", "protobuf")
 RECEIPTS = ("asn1crypto", "tongsuopy")
 _README = """# tongban-client
 
@@ -31,6 +31,8 @@ with Tongban("https://zwfw.example.gov.cn", PrivateKey.from_file("credentials.js
 
 `tongban_client.values` makes the values of forms and licences of Python's own (`value_messages({"founded": date(2019, 3, 4)})`)
 and reads them (`values_of(licence.face_fields)`).
+
+`tongban_client.codes.check` checks a personal code without asking anybody, by the keys that `get_code_keys` gave before.
 
 `tongban_client.verifying.verify` checks a receipt without asking anybody; it needs `tongban-client[receipts]`.
 """
@@ -100,7 +102,7 @@ def _stage(folder: Path) -> None:
         receipts=list(RECEIPTS),
     )
     files = {"pyproject.toml": text, "README.md": _README, "tongban_client/py.typed": ""}
-    sources = modules("libs.client", "libs.client.values", "libs.client.verifying").values()
+    sources = modules("libs.client", "libs.client.codes", "libs.client.values", "libs.client.verifying").values()
     files |= {str(_staged(path)): _renamed(path.read_text()) for path in sources if path != TOP / "libs/__init__.py"}
     for path in sorted([*(GEN / "tongban").rglob("*.py*"), *(GEN / "buf").rglob("*.py*")]):
         if "__pycache__" not in path.parts:

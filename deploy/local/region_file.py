@@ -73,7 +73,7 @@ def fingerprints_of(content: bytes) -> dict[str, str]:
 
 
 def thumbprint(key: pb.JsonWebKey) -> str:
-    """Returns the SHA-256 thumbprint of a token key (RFC 7638); raises NotTaken where it is none."""
+    """Returns the SHA-256 thumbprint of a token or code key (RFC 7638); raises NotTaken where it is none."""
     members: dict[str, Any] = {field.name: value for field, value in key.ListFields()}
     try:
         return JWKRegistry.import_key(members).thumbprint()
@@ -126,7 +126,7 @@ def _checked(region: pb.Region) -> pb.Region:
     if not anchor.jwks.keys:
         raise NotTaken("the file lacks anchor.jwks")
     _check_lines(region)
-    for key in anchor.jwks.keys:
+    for key in (*anchor.jwks.keys, *anchor.code_keys.keys):
         thumbprint(key)
     try:
         Certificate.parse(anchor.root_certificate)
@@ -138,7 +138,8 @@ def _checked(region: pb.Region) -> pb.Region:
 def _check_lines(region: pb.Region) -> None:
     """What is shown on a terminal before anybody has compared the file must not steer it."""
     shown = (region.display_name, region.anchor.gateway_url, region.anchor.issuer)
-    codes, keys = (each.code for each in region.codes), (each.kid for each in region.anchor.jwks.keys)
+    codes, anchor = (each.code for each in region.codes), region.anchor
+    keys = (each.kid for each in (*anchor.jwks.keys, *anchor.code_keys.keys))
     try:
         for each in (*shown, *codes, *keys):
             line(each, _LONGEST_LINE)

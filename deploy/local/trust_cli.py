@@ -49,6 +49,9 @@ Authorities = Annotated[
 Assurance = Annotated[
     int | None, typer.Option(min=1, max=4, help="The highest assurance that counts that way; 4 where it is not said.")
 ]
+CodeKeys = Annotated[
+    bool, typer.Option("--code-keys", help="With the keys of personal codes, which no region of before 0.3.0 reads.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -63,11 +66,13 @@ def _refusing() -> Iterator[None]:
 
 
 @app.command()
-def show(tls_authorities: Authorities = None, state: State = STATE, region: Region = "") -> None:
+def show(
+    tls_authorities: Authorities = None, code_keys: CodeKeys = False, state: State = STATE, region: Region = ""
+) -> None:
     """Prints this region's file, to hand over; beside it, on standard error, what is read out to compare it."""
     asked = AskedRegion(state, region, None)
     here, authorities = asked.here, tls_authorities.read_bytes() if tls_authorities else b""
-    made = region_file.written(asked.ask(lambda gateway: _own(here, gateway, authorities)))
+    made = region_file.written(asked.ask(lambda gateway: _own(here, gateway, authorities, code_keys=code_keys)))
     sys.stdout.buffer.write(made.content)
     _say(_fingerprints(made))
     if here.public in ("", here.gateway):
@@ -167,7 +172,7 @@ def _change(asked: AskedRegion, path: Path, fingerprint: str, work: Callable[[To
         _show([asked.ask(lambda gateway: work(gateway, file))])
 
 
-def _own(here: RegionSnapshot, gateway: Tongban, authorities: bytes) -> pb.Region:
+def _own(here: RegionSnapshot, gateway: Tongban, authorities: bytes, *, code_keys: bool) -> pb.Region:
     answer = httpx.get(f"{here.gateway}{_DISCOVERY}", trust_env=False).raise_for_status()
     anchor = pb.RegionAnchor(
         gateway_url=here.public or here.gateway,
@@ -175,6 +180,7 @@ def _own(here: RegionSnapshot, gateway: Tongban, authorities: bytes) -> pb.Regio
         jwks=gateway.identity.get_jwks(),
         root_certificate=_own_root(here),
         tls_authorities=authorities,
+        code_keys=gateway.identity.get_code_keys() if code_keys else None,
     )
     code = pb.RegionCode(code=known(here.id).code)
     return pb.Region(name=f"regions/{here.id}", display_name=here.name, anchor=anchor, codes=[code])
@@ -232,6 +238,7 @@ def _described(file: RegionFile) -> list[str]:
         ("gateway", anchor.gateway_url),
         ("issuer", anchor.issuer),
         *(("token key", f"{thumbprint(key)} ({key.alg}, {key.kid})") for key in anchor.jwks.keys),
+        *(("code key", f"{thumbprint(key)} ({key.alg}, {key.kid})") for key in anchor.code_keys.keys),
         ("SM2 root", f"{root.not_before:%Y-%m-%d} to {root.not_after:%Y-%m-%d}"),
         *((f"  {name}", digits) for name, digits in fingerprints_of(root.der).items()),
     ]

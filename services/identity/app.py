@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from libs.crypto.envelope import FieldCipher
 from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
@@ -15,14 +16,19 @@ from services.identity.api_clients.api import ClientApi, ClientRequestApi, Clien
 from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
+from services.identity.codes.api import CodeApi, ScanApi
+from services.identity.codes.scanning import Scanning
+from services.identity.codes.service import CodeMint
+from services.identity.codes.worker import ForgottenScans
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
 from services.identity.core.answering import Answering
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.parts import Parts, parts_of
-from services.identity.core.signing_keys import TokenKeys
+from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
+from services.identity.credentials.api import CredentialApi
 from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
@@ -55,13 +61,17 @@ async def app(process: Process) -> App:
     The token endpoint is a server beside that of gRPC, and is put to the process here.
     """
     config, keys = _config(process), signing_keys(process)
-    keeper = KeyKeeper(keys, process.database)
-    await keeper.rotate_alone()
+    code_keys = signing_keys(process, CODES)
+    keepers = [KeyKeeper(each, process.database) for each in (keys, code_keys)]
+    for keeper in keepers:
+        await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     passwords = Passwords()
     sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
+    mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
+    scanning = Scanning(parts, mint)
     if config.http is not None:
         endpoints = _endpoints(process, parts, exchange, sign_ins)
         process.beside(HttpServer(endpoints.app(), config.http).run)
@@ -77,11 +87,17 @@ async def app(process: Process) -> App:
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
             "SignInService": [SignInApi(parts, sign_ins)],
+            "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
-        workers=[keeper.run, Forgetter(parts).run, ClientEnds(parts).run],
-        closers=[register.close, passwords.close],
+        workers=[
+            *(each.run for each in keepers),
+            Forgetter(parts).run,
+            ClientEnds(parts).run,
+            ForgottenScans(process.database, process.wall).run,
+        ],
+        closers=[register.close, passwords.close, scanning.close],
         trusted=regions.require_inbound,
     )
 
@@ -104,9 +120,9 @@ def own_verifier(process: Process) -> TokenVerifier:
     return process.verifier(signing_keys(process))
 
 
-def signing_keys(process: Process) -> TokenKeys:
-    """Opens the keys that sign tokens; what verifies them goes by the machine's clock as they do."""
-    keys = TokenKeys(process.keys, process.wall, timedelta(days=_config(process).tokens.key_days))
+def signing_keys(process: Process, purpose: str = TOKENS) -> TokenKeys:
+    """Opens the keys that sign tokens, or codes; what verifies them goes by the machine's clock as they do."""
+    keys = TokenKeys(process.keys, process.wall, timedelta(days=_config(process).tokens.key_days), purpose)
     keys.open()
     return keys
 

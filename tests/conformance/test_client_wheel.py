@@ -65,7 +65,12 @@ def _import(wheel: Path, needs: tuple[str, ...], *entries: str) -> subprocess.Co
 
 
 def test_it_is_imported_with_what_it_says_it_needs_alone(wheel: Path) -> None:
-    entries = ("tongban_client", "tongban_client.values", "tongban.cases.v1.case_service_pb2_grpc")
+    entries = (
+        "tongban_client",
+        "tongban_client.codes",
+        "tongban_client.values",
+        "tongban.cases.v1.case_service_pb2_grpc",
+    )
     done = _import(wheel, client_wheel.NEEDS, *entries)
     assert done.returncode == 0, done.stderr
     assert len(_closure(client_wheel.NEEDS)) <= _LIGHT

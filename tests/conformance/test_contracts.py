@@ -67,6 +67,7 @@ def test_what_has_no_side_effects_leaves_nothing_behind() -> None:
 
 _ABROAD = "nothing is recorded of the holder; a question that leaves for another region is"
 _NOT_ALWAYS_ON_RECORD = {
+    "tongban.identity.v1.CodeService.IssueCode": "each call makes another code, which is counted; it tells of nobody",
     "tongban.identity.v1.TokenService.IssueServiceToken": "each call makes another token, and nothing remembers it",
     "tongban.license.v1.VerificationService.VerifyLicense": _ABROAD,
     "tongban.license.v1.VerificationService.VerifyLicenses": _ABROAD,
@@ -192,6 +193,7 @@ _USE = "a use, which is recorded each time that it happens"
 # Calls by POST, or with events, that change nothing although they do not call themselves reads, and why.
 _CHANGES_NOTHING = {
     "tongban.identity.v1.AccountService.RevealPerson": _USE,
+    "tongban.identity.v1.CodeService.IssueCode": "every call makes a code, and is counted",
     "tongban.identity.v1.TokenService.ExchangeToken": "every call makes a token, and is recorded: people sign in while nothing can be changed",
     "tongban.identity.v1.TokenService.IssueServiceToken": "every call makes a token",
     "tongban.license.v1.LicenseService.GetLicense": _USE,

@@ -121,6 +121,7 @@ def test_what_is_no_receipt_is_left_out() -> None:
 
 _KEPT = {
     "tongban.cases.v1.ExchangeService": "the receipt of a message, which both regions keep",
+    "tongban.identity.v1.CodeService": "of each message of a stream, whose metadata has gone before it",
     "tongban.license.v1.VerificationService": "of each answer of a stream, whose metadata has gone before it",
     "tongban.seal.v1.SealingService": "the record of the intent, which stood before the key was used; the call's own is another",
 }

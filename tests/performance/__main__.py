@@ -11,6 +11,7 @@ import uvloop
 from rich.console import Console
 
 from tests.performance import machine
+from tests.performance.codes import shows_and_scans
 from tests.performance.disk import taken
 from tests.performance.echo import NAME
 from tests.performance.ground import Ground, opened
@@ -33,6 +34,11 @@ async def _once(run: Callable[[], Awaitable[Measured]]) -> AsyncIterator[Measure
     yield await run()
 
 
+async def _each(run: Callable[[], Awaitable[list[Measured]]]) -> AsyncIterator[Measured]:
+    for result in await run():
+        yield result
+
+
 async def _all(ground: Ground) -> Report:
     """Measures group by group, with the echo before and after each: the machine drifts, and only neighbours compare."""
     memory = {name: size for name, size in ground.memory().items() if name != NAME}
@@ -40,6 +46,7 @@ async def _all(ground: Ground) -> Report:
     groups = (
         _once(loads.create_organization),
         _once(loads.client_grant),
+        _each(partial(shows_and_scans, ground)),
         loads.licences(),
         loads.cases(),
         _once(loads.query),

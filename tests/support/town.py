@@ -25,6 +25,7 @@ from libs.rpc.token_types import ACCESS_TOKEN
 from libs.security.tokens import TokenVerifier
 from services.identity.app import own_verifier, signing_keys
 from services.identity.config import Bootstrap
+from services.identity.core.signing_keys import CODES, TOKENS
 from tests.support.backends import HOST, free_port
 from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.patience import invoke
@@ -266,13 +267,19 @@ class Town:
 
     def anchor(self) -> resources_pb2.RegionAnchor:
         """Where this region is reached and how it is known."""
-        keys = [resources_pb2.JsonWebKey(**key) for key in signing_keys(self.service.process).public()]
+        of_tokens, of_codes = (
+            resources_pb2.JsonWebKeySet(
+                keys=[resources_pb2.JsonWebKey(**key) for key in signing_keys(self.service.process, purpose).public()]
+            )
+            for purpose in (TOKENS, CODES)
+        )
         root = (self.service.process.config.keys.folder / "root.der").read_bytes()
         return resources_pb2.RegionAnchor(
             gateway_url=self.base,
             issuer=self.base,
-            jwks=resources_pb2.JsonWebKeySet(keys=keys),
+            jwks=of_tokens,
             root_certificate=root,
+            code_keys=of_codes,
         )
 
     async def administrators(self) -> list[str]:

@@ -40,4 +40,5 @@ async def _anchor(office: Office, state: Path) -> resources_pb2.RegionAnchor:
         issuer=issuer,
         jwks=await office.gateway.region.identity.get_jwks(),
         root_certificate=(region / "root" / ROOT_FILE).read_bytes(),
+        code_keys=await office.gateway.region.identity.get_code_keys(),
     )

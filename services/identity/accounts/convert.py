@@ -1,11 +1,10 @@
-"""Accounts as messages, and back. What is masked of them is masked here, and only here."""
+"""Accounts as messages, and back. What is masked of them is masked here, by ``core.masking``."""
 
 from datetime import date, datetime
 
 from libs.crypto.envelope import FieldCipher
 from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
-from libs.names import printed
 from libs.rpc.messages import Names, date_message, date_of, timestamp
 from services.identity.core.accounts import (
     DOCUMENT_NUMBER,
@@ -15,22 +14,12 @@ from services.identity.core.accounts import (
     Person,
     document_index,
 )
+from services.identity.core.masking import mask_name, mask_number
 from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 
 KINDS = Names(party_pb2.PartyKind)
 _PERSON_STATES, _ORGANIZATION_STATES = Names(pb.PersonState), Names(pb.OrganizationState)
-
-
-def mask_name(name: str) -> str:
-    """``张三丰`` becomes ``张**``."""
-    drawn = printed(name)
-    return drawn[:1] + "*" * max(1, len(drawn) - 1)
-
-
-def mask_number(number: str) -> str:
-    """Keeps the first three and the last four characters of a document's number."""
-    return number[:3] + "*" * max(1, len(number) - 7) + number[-4:] if len(number) > 7 else "*" * len(number)
 
 
 def mask_phone(phone: str) -> str:

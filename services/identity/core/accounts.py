@@ -128,6 +128,11 @@ _LOCK_ORGANIZATION = Query(Organization, "SELECT {columns} FROM organizations WH
 _BY_USCC = Query(Organization, "SELECT {columns} FROM organizations WHERE uscc = :uscc")
 
 
+async def find_person(connection: DatabaseConnection, name: str) -> Person | None:
+    """Reads a person of this region, or None where nobody is called so."""
+    return await _PERSON.first(connection, id=id_of(name))
+
+
 async def person(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Person:
     """Reads a person of this region, locked for change if wished; raises NotFound."""
     found = await (_LOCK_PERSON if lock else _PERSON).first(connection, id=id_of(name))

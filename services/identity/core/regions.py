@@ -1,6 +1,7 @@
 """The trust list in PostgreSQL."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +47,7 @@ regions = sa.Table(
     columns.text("resuming"),
     schema.backers("resume_backers"),
     columns.json("codes"),
+    sa.Column("code_keys", JSONB, nullable=False, server_default="[]"),
     *columns.life(),
     sa.Index("regions_issuer", "issuer", unique=True, postgresql_where=sa.text("state <> 'ENDED'")),
     comment="The trust list: other regions and the keys pinned for them.",
@@ -60,7 +62,7 @@ class ListedRegion:
     Attributes:
         id: its id in the federation.
         codes: its codes in GB/T 2260, the oldest first.
-        jwks, root_certificate, tls_authorities: what is pinned for it.
+        jwks, root_certificate, tls_authorities, code_keys: what is pinned for it; the last sign its personal codes.
         state, inbound_state, outbound_state: where the trust stands (``trust``).
         inbound_…, outbound_…: what it covers each way (``terms``).
         backers: who stands behind the trust, or behind the anchor in ``pending``, a RegionAnchor as bytes.
@@ -93,6 +95,7 @@ class ListedRegion:
     pending: bytes | None = None
     resuming: str = ""
     resume_backers: tuple[str, ...] = ()
+    code_keys: Keys = field(default_factory=list)
     version: int = 1
 
     @property
@@ -124,11 +127,17 @@ def standing(made: RegionTrust) -> dict[str, Any]:
 
 
 _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")
+_BY_IDS = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = ANY(CAST(:ids AS text[]))")
 
 
 async def find_region(connection: DatabaseConnection, code: str) -> ListedRegion | None:
     """Reads the region with this id, or None where it never stood on the list."""
     return await _BY_ID.first(connection, id=code)
+
+
+async def find_regions(connection: DatabaseConnection, codes: Collection[str]) -> dict[str, ListedRegion]:
+    """Reads those of the regions with these ids that ever stood on the list."""
+    return {each.id: each for each in await _BY_IDS.all(connection, ids=list(codes))}
 
 
 async def require_trust(connection: DatabaseConnection, code: str, direction: TrustDirection) -> ListedRegion:

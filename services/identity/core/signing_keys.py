@@ -1,4 +1,4 @@
-"""The keys that sign this region's tokens: ES256, in the key store, changed by themselves (``rotation``)."""
+"""The keys that sign this region's tokens, and those that sign its personal codes: ES256, in the key store, changed by themselves (``rotation``)."""
 
 import asyncio
 import time
@@ -17,7 +17,8 @@ from libs.observability.logs import logger, place_of
 from services.identity.core.rotation import KeyPlan, KeyTime, plan
 
 _log = logger(__name__)
-_NAME = "token"
+TOKENS, CODES = "token", "code"
+"""What keys are for, one purpose a key: so they are called in the key store."""
 _RELOAD_AT_MOST_EVERY = 2.0
 _KNOWN_FOR = 5.0
 """For so long a key is taken without another look: one that leaked and was destroyed verifies no longer than that."""
@@ -38,12 +39,14 @@ class TokenKeys:
 
     Attributes:
         period: how long each key signs, and how long before that it is published.
+        purpose: what it signs, and nothing else.
     """
 
-    def __init__(self, store: KeyStore, clock: Clock, period: timedelta) -> None:
+    def __init__(self, store: KeyStore, clock: Clock, period: timedelta, purpose: str = TOKENS) -> None:
         self._store = store
         self._clock = clock
         self.period = period
+        self.purpose = purpose
         self._by_version: dict[int, SigningKey] = {}
         self._by_kid: dict[str, SigningKey] = {}
         self._plan: KeyPlan | None = None
@@ -51,8 +54,8 @@ class TokenKeys:
 
     def open(self) -> None:
         """Makes the first key unless there is one, and loads all; reads files."""
-        if not self._store.versions(_NAME):
-            self._store.ensure(_NAME, Algorithm.ES256)
+        if not self._store.versions(self.purpose):
+            self._store.ensure(self.purpose, Algorithm.ES256)
         self.load()
 
     def load(self) -> None:
@@ -63,10 +66,10 @@ class TokenKeys:
         Raises:
             DecryptionFailed: if none can be opened.
         """
-        found = {version: self._opened(version) for version in self._store.versions(_NAME)}
+        found = {version: self._opened(version) for version in self._store.versions(self.purpose)}
         known = {version: key for version, key in found.items() if key is not None}
         if not known:
-            raise DecryptionFailed("no version of the token key can be opened")
+            raise DecryptionFailed(f"no version of the {self.purpose} key can be opened")
         self._by_version = known
         self._by_kid = {key.kid: key for key in known.values()}
         self._plan = None
@@ -76,11 +79,11 @@ class TokenKeys:
         try:
             return self._by_version.get(version) or self._read(version)
         except Exception as error:  # noqa: BLE001 - whatever one file holds, the others sign
-            _log.error("token key passed over", version=version, **place_of(error))
+            _log.error("signing key passed over", purpose=self.purpose, version=version, **place_of(error))
             return None
 
     def _read(self, version: int) -> SigningKey:
-        stored = self._store.load(_NAME, version)
+        stored = self._store.load(self.purpose, version)
         key = ECKey.import_key(stored.secret)
         kid = key.thumbprint()
         public = ECKey.import_key(stored.secret, {"kid": kid, "alg": "ES256", "use": "sig"})
@@ -121,6 +124,6 @@ class TokenKeys:
         self.load()
         wanted = self._now()
         if not wanted.upcoming:
-            made = self._store.generate(_NAME, Algorithm.ES256)
-            _log.info("next token key made", version=made.ref.version)
+            made = self._store.generate(self.purpose, Algorithm.ES256)
+            _log.info("next signing key made", purpose=self.purpose, version=made.ref.version)
         self.load()

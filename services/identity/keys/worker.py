@@ -1,4 +1,4 @@
-"""Keeps the keys that sign tokens: takes up what other replicas made, and makes the next in time."""
+"""Keeps the keys that sign tokens and codes: takes up what other replicas made, and makes the next in time."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _RELOAD_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class KeyKeeper:
-    """Loads and rotates the keys of one process."""
+    """Loads and rotates the keys of one purpose in one process."""
 
     keys: TokenKeys
     database: Database
@@ -25,12 +25,12 @@ class KeyKeeper:
         A key that leaked and was destroyed stops signing within seconds, also while the database is away.
         """
         await asyncio.gather(
-            forever("token keys", lambda: asyncio.to_thread(self.keys.load), _RELOAD_SECONDS),
-            forever("next token key", self.rotate_alone, _ROTATE_SECONDS),
+            forever(f"{self.keys.purpose} keys", lambda: asyncio.to_thread(self.keys.load), _RELOAD_SECONDS),
+            forever(f"next {self.keys.purpose} key", self.rotate_alone, _ROTATE_SECONDS),
         )
 
     async def rotate_alone(self) -> None:
         """Rotates while no other replica does."""
         async with self.database.transaction() as connection:
-            await turn(connection, "identity:token-keys")
+            await turn(connection, f"identity:{self.keys.purpose}-keys")
             await asyncio.to_thread(self.keys.rotate)

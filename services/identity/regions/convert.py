@@ -37,6 +37,7 @@ class CheckedAnchor:
     jwks: Keys
     root_certificate: bytes
     tls_authorities: bytes
+    code_keys: Keys
 
     def columns(self) -> dict[str, Any]:
         """Returns it by the names of a region's columns."""
@@ -78,6 +79,7 @@ def region_message(row: ListedRegion) -> pb.Region:
         jwks=jwks_message(row.jwks),
         root_certificate=row.root_certificate,
         tls_authorities=row.tls_authorities,
+        code_keys=jwks_message(row.code_keys) if row.code_keys else None,
     )
     return pb.Region(
         pending_anchor=pb.RegionAnchor.FromString(row.pending) if row.pending else None,
@@ -133,7 +135,21 @@ def checked_anchor(anchor: pb.RegionAnchor, field: str) -> CheckedAnchor:
         checked_keys(anchor.jwks, f"{field}.jwks"),
         _root(anchor.root_certificate, f"{field}.root_certificate"),
         _authorities(anchor.tls_authorities, f"{field}.tls_authorities"),
+        _code_keys(anchor, field),
     )
+
+
+def _code_keys(anchor: pb.RegionAnchor, field: str) -> Keys:
+    """Reads the keys of personal codes, which has none of another purpose: one that also signs assertions would sign both."""
+    keys = checked_keys(anchor.code_keys, f"{field}.code_keys")
+    for place, key in enumerate(keys):
+        if key["kty"] != "EC":
+            raise invalid_field(
+                f"{field}.code_keys.keys[{place}].kty", "code_keys.kty", "must be EC: codes are signed by ES256"
+            )
+        if any(key["x"] == each.x for each in anchor.jwks.keys if each.x):
+            raise invalid_field(f"{field}.code_keys.keys[{place}]", "code_keys.purpose", "signs assertions too")
+    return keys
 
 
 def _root(content: bytes, field: str) -> bytes:

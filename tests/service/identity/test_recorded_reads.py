@@ -14,6 +14,8 @@ from tongban.identity.v1 import (
     access_service_pb2,
     access_service_pb2_grpc,
     account_service_pb2,
+    code_service_pb2,
+    code_service_pb2_grpc,
     consent_service_pb2,
     consent_service_pb2_grpc,
     mandate_service_pb2,
@@ -77,6 +79,11 @@ class Known:
                 consent_service_pb2.ListConsentsRequest(subject=self.person),
                 consent_service_pb2.ListConsentsResponse,
             ),
+            "ListCredentialBindings": (
+                code_service_pb2_grpc.CodeServiceStub(town.service.channel).ListCredentialBindings,
+                code_service_pb2.ListCredentialBindingsRequest(person=self.person),
+                code_service_pb2.ListCredentialBindingsResponse,
+            ),
             "ListVerifications": (
                 town.checks.ListVerifications,
                 verification_service_pb2.ListVerificationsRequest(parent=self.person),
@@ -121,6 +128,7 @@ READERS = {
     "ListMandates": "receiving",
     "GetConsent": "receiving",
     "ListConsents": "receiving",
+    "ListCredentialBindings": "receiving",
     "ListVerifications": "receiving",
     "GetStaff": "auditing",
     "ListStaff": "auditing",
@@ -166,7 +174,16 @@ async def test_no_record_no_answer(known: Known, verb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["GetMandate", "ListMandates", "GetConsent", "ListConsents", "ListVerifications", "GetPerson"]
+    "verb",
+    [
+        "GetMandate",
+        "ListMandates",
+        "GetConsent",
+        "ListConsents",
+        "ListCredentialBindings",
+        "ListVerifications",
+        "GetPerson",
+    ],
 )
 async def test_what_is_ones_own_is_read_unrecorded_but_not_with_staff_beside(known: Known, verb: str) -> None:
     own = await known.town.human_token(known.person)

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from tests.service.identity.mandates.test_guardians import approve, record
+from tests.support.codes import Codes
 from tests.support.handling import undriven
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
@@ -276,6 +278,21 @@ async def _refuse_client(family: Family) -> None:
     await family.call(family.town.clients.RefuseClient, request, resources_pb2.Client, family.administrator)
 
 
+async def _bind(family: Family) -> None:
+    await Codes(family.town).bind(family.human, request_id()[:8].upper(), token=family.clerk)
+
+
+async def _unbind(family: Family) -> None:
+    codes = Codes(family.town)
+    made = await codes.bind(family.human, request_id()[:8].upper(), token=await family.town.admin_token())
+    await codes.unbind(made.name, family.clerk)
+
+
+async def _scan(family: Family, scene: str) -> None:
+    codes = Codes(family.town)
+    await codes.scan(scene, await codes.shown(family.human), family.clerk)
+
+
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
@@ -296,6 +313,10 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "ResumeClient": _resume,
     "UpdateClient": _update_client,
     "RefuseClient": _refuse_client,
+    "BindCredential": _bind,
+    "UnbindCredential": _unbind,
+    "ScanVisitCode": partial(_scan, scene="Visit"),
+    "ScanOfficeCode": partial(_scan, scene="Office"),
 }
 
 

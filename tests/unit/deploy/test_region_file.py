@@ -96,6 +96,10 @@ OTHERS: dict[str, tuple[Damage, str]] = {
         _set("region.anchor.jwks.keys", [{"kid": "k", "kty": "EC", "crv": "P-256"}]),
         "token key k is no public key",
     ),
+    "with a code key that is none": (
+        _set("region.anchor.codeKeys", {"keys": [{"kid": "k", "kty": "EC", "crv": "P-256"}]}),
+        "token key k is no public key",
+    ),
     "steering terminals": (_set("region.displayName", "\x1b[2J"), "holds control characters"),
 }
 

@@ -28,6 +28,9 @@ HERE, THERE = "341500", "320402"
 FILE = file_of(THERE)
 
 
+CODE_KEYS = anchor_of("codes").jwks
+
+
 @dataclass
 class TrustList:
     """A region's list of one entry, in the place of its gateway."""
@@ -46,6 +49,9 @@ class TrustList:
 
     def get_jwks(self) -> pb.JsonWebKeySet:
         return FILE.region.anchor.jwks
+
+    def get_code_keys(self) -> pb.JsonWebKeySet:
+        return CODE_KEYS
 
     def __getattr__(self, rpc: str) -> Callable[..., pb.Region]:
         def change(**asked: Any) -> pb.Region:
@@ -338,15 +344,18 @@ def test_a_region_shows_itself_and_what_is_read_out(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr(AskedRegion, "here", here)
     found = httpx.Response(200, json={"issuer": "https://issuer"}, request=httpx.Request("GET", "http://127.0.0.1:1"))
     monkeypatch.setattr(httpx, "get", lambda _url, **_options: found)
-    authorities = desk.folder / "authorities.pem"
+    authorities, more = desk.folder / "authorities.pem", ["--code-keys"] if public else []
     authorities.write_bytes(b"PEM")
-    result = CliRunner().invoke(trust_cli.app, ["show", "--tls-authorities", str(authorities)])
+    result = CliRunner().invoke(trust_cli.app, ["show", "--tls-authorities", str(authorities), *more])
     made = region_file.read(result.stdout_bytes)
     anchor = made.region.anchor
     assert (made.id, made.region.display_name, [each.code for each in made.region.codes]) == (HERE, "六安市", [HERE])
     assert (anchor.gateway_url, anchor.issuer) == (public or "http://127.0.0.1:1", "https://issuer")
     assert (anchor.jwks, anchor.tls_authorities) == (FILE.region.anchor.jwks, b"PEM")
     assert anchor.root_certificate == (desk.folder / "root" / "root.der").read_bytes()
+    # A region of 0.2.0 reads no file that has them.
+    assert list(anchor.code_keys.keys) == (list(CODE_KEYS.keys) if public else [])
+    assert sum("code key" in line for line in trust_cli._described(made)) == len(anchor.code_keys.keys)
     flat = result.stderr.replace(" ", "")
     assert all(f"{name}{digits}\n" in flat for name, digits in made.fingerprints.items())
     assert ("only this machine reaches" in result.stderr) == ("liuan" not in public)

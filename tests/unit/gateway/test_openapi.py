@@ -62,7 +62,7 @@ def test_an_array_of_a_stream_may_end_with_why_it_broke(made: Json) -> None:
             assert ended in schema["items"]["anyOf"]
             assert "`streamError`" in answer["description"]
             seen.add(operation["x-grpc-method"].rpartition("/")[2])
-    assert {"VerifyLicenses", "DownloadUpload", "DownloadMaterial"} == seen
+    assert {"VerifyLicenses", "ScanTransportCodes", "DownloadUpload", "DownloadMaterial"} == seen
 
 
 def test_operation_ids_are_unique(made: Json) -> None:
