@@ -20,6 +20,7 @@ from services.identity.core.parts import parts_of
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.departments.api import DepartmentApi, PostApi
+from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.mandates.api import MandateApi
@@ -31,6 +32,7 @@ from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
+from services.identity.verifications.service import NameSource
 
 
 async def app(process: Process) -> App:
@@ -43,14 +45,20 @@ async def app(process: Process) -> App:
     await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
+    source = NameSource(register)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     if config.http is not None:
         process.beside(HttpServer(OAuthEndpoints(parts, exchange, process.tracing).app(), config.http).run)
     return App(
         apis={
             "AccessService": [AccessApi(parts, declared_access())],
-            "AccountService": [PersonApi(parts), OrganizationApi(parts), IdentityApi(parts)],
-            "VerificationService": [RealNameApi(parts, register)],
+            "AccountService": [
+                PersonApi(parts),
+                OrganizationApi(parts),
+                DocumentApi(parts, source),
+                IdentityApi(parts),
+            ],
+            "VerificationService": [RealNameApi(parts, source)],
             "MandateService": [MandateApi(parts)],
             "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
             "ConsentService": [ConsentApi(parts)],

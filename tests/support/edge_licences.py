@@ -56,6 +56,10 @@ def _bare(context: Any) -> None:
     context.abort(grpc.StatusCode.CANCELLED, "no word of ours")
 
 
+def _waiting(_context: Any) -> None:
+    threading.Event().wait()
+
+
 ENDS: dict[str, Callable[[Any], None]] = {
     "receipt": _first,
     "receipt_and_ending": _first_and_broken,
@@ -64,7 +68,7 @@ ENDS: dict[str, Callable[[Any], None]] = {
     "wordy": _broken(wordy()),
     "bare": _bare,
     "slow": lambda _context: time.sleep(0.7),
-    "waiting": lambda _context: threading.Event().wait() and None,
+    "waiting": _waiting,
 }
 """What the number of a question has the service do in place of answering, or before."""
 

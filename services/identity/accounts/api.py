@@ -15,12 +15,14 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.security.withdrawals import party_of_representative
 from services.identity.accounts import store
-from services.identity.accounts.convert import KINDS, held_of, new_person, organization_message, person_message
-from services.identity.accounts.rules import OrganizationKind, check_kind
+from services.identity.accounts.convert import KINDS, further_documents, new_person, organization_message
+from services.identity.accounts.rules import OrganizationKind, check_kind, check_unlike
 from services.identity.consents.service import check_stated
 from services.identity.core import accounts
 from services.identity.core.accounts import Organization, document_index, normal_number
+from services.identity.core.further_documents import FurtherDocument, further_of, take
 from services.identity.core.parts import Parts
+from services.identity.core.person_messages import person_message
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
@@ -40,13 +42,23 @@ class PersonApi:
         """Opens a person's account at assurance 0."""
         cipher, person = self._parts.cipher, request.person
         names.check(person.full_name, "person.full_name")
-        number = self._number(held_of(person).document, "person.documents[0].document.number")
+        numbers = [
+            self._number(each.document, f"person.documents[{at}].document.number")
+            for at, each in enumerate(person.documents)
+        ]
+        check_unlike(
+            [(each.document.type_code, number) for each, number in zip(person.documents, numbers, strict=True)]
+        )
 
         async def work(tx: Transaction) -> resources.Person:
-            made = new_person(person, number, cipher, tx.now)
+            made = new_person(person, numbers, cipher, tx.now)
+            further = further_documents(person, numbers, made, cipher)
+            await take(tx.connection, {made.document_index, *(each.document_index for each in further)})
             await store.ADD_PERSON.add(tx.connection, made)
+            for each in further:
+                await store.ADD_DOCUMENT.add(tx.connection, each)
             tx.emit(made.name, events.PersonCreated(person=made.name))
-            return person_message(made, cipher)
+            return person_message(made, further, cipher)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -57,13 +69,13 @@ class PersonApi:
         """Gets a person, masked; another's reading, and staff's at a window, is recorded first."""
         asker = owners.whose(call.actor)
         owners.hide_from_others(call.actor, request.name, [request.name])
-        row = await self._read(request.name)
+        row, further = await self._read(request.name)
         own = asker == request.name
         if (not own or call.actor.delegate) and not request.use_context.purpose_code:
             raise invalid_field("use_context.purpose_code", "required", "say why another person's account is read")
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         await record_read(self._parts.audit, request, request.name, ("person.masked",), own=own, call=call)
-        return person_message(row, self._parts.cipher)
+        return person_message(row, further, self._parts.cipher)
 
     async def reveal_person(self, request: pb.RevealPersonRequest, call: Call) -> resources.Person:
         """Gets a person in clear, after the record of it is written."""
@@ -71,15 +83,16 @@ class PersonApi:
         # sees who gave the mandate.
         if owners.whose(call.actor) not in (None, request.name):
             raise not_found(request.name)
-        row = await self._read(request.name)
+        row, further = await self._read(request.name)
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         command = command_of(request, call=call)
         await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1)
-        return person_message(row, self._parts.cipher, clear=True)
+        return person_message(row, further, self._parts.cipher, clear=True)
 
-    async def _read(self, name: str) -> accounts.Person:
+    async def _read(self, name: str) -> tuple[accounts.Person, list[FurtherDocument]]:
         async with self._parts.database.read() as connection:
-            return await accounts.person(connection, name)
+            row = await accounts.person(connection, name)
+            return row, await further_of(connection, row.id)
 
     async def lookup_person(self, request: pb.LookupPersonRequest, call: Call) -> resources.Person:
         """Finds a person by their document; the search is recorded, with or without a hit."""
@@ -92,8 +105,9 @@ class PersonApi:
         index = document_index(parts.cipher, request.document.type_code, number)
         async with parts.database.read() as connection:
             found = await accounts.person_by_document(connection, index)
+            further = await further_of(connection, found.id)
         await check_stated(parts, call.actor, request.use_context, found.name)
-        return person_message(found, parts.cipher)
+        return person_message(found, further, parts.cipher)
 
 
 class OrganizationApi:

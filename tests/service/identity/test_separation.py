@@ -9,6 +9,7 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from tests.support.handling import undriven
+from tests.support.refusing import asked
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import (
@@ -250,9 +251,21 @@ async def _resume(family: Family) -> None:
     await family.call(family.town.clients.ResumeClient, request, resources_pb2.Client, family.administrator)
 
 
+def _on_account(rpc: str, whose: str = "human") -> Callable[[Family], Awaitable[None]]:
+    """A step on the clerk's own account, or on that of their firm."""
+
+    async def drive(family: Family) -> None:
+        request = asked(rpc, getattr(family, whose))
+        await family.call(getattr(family.town.accounts, rpc), request, resources_pb2.Person, family.clerk)
+
+    return drive
+
+
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
+    "AddDocument": _on_account("AddDocument"),
+    "RemoveDocument": _on_account("RemoveDocument"),
     "RecordVerification": _verify,
     "CreateStaff": _enter,
     "AssignStaff": _assign,

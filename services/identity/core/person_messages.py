@@ -1,0 +1,93 @@
+"""Persons as messages, and their documents back. What is masked of them is masked here, and only here."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from libs.crypto.envelope import FieldCipher
+from libs.db.etag import etag_of
+from libs.ids.uuid7 import uuid7
+from libs.names import printed
+from libs.rpc.messages import Names, date_message, date_of, timestamp
+from services.identity.core.accounts import Person, document_index
+from services.identity.core.further_documents import NUMBER, FurtherDocument
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import resources_pb2 as pb
+
+_STATES = Names(pb.PersonState)
+
+
+def mask_name(name: str) -> str:
+    """``张三丰`` becomes ``张**``."""
+    drawn = printed(name)
+    return drawn[:1] + "*" * max(1, len(drawn) - 1)
+
+
+def mask_number(number: str) -> str:
+    """Keeps the first three and the last four characters of a document's number."""
+    return number[:3] + "*" * max(1, len(number) - 7) + number[-4:] if len(number) > 7 else "*" * len(number)
+
+
+def mask_phone(phone: str) -> str:
+    """``13812341234`` becomes ``138****1234``."""
+    return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 11 else "*" * len(phone)
+
+
+def optional_date(message: common_pb2.Date, field: str) -> date | None:
+    """Returns a day, None where it is not set; raises FIELD_INVALID where no calendar has it."""
+    return date_of(message, field) if message.year else None
+
+
+def new_document(
+    person: str, held: pb.HeldDocument, number: str, field: str, cipher: FieldCipher, now: datetime
+) -> FurtherDocument:
+    """Returns a further document of ``person``, an id, that nobody has seen to yet; ``field`` is that of its last day."""
+    key, kind = uuid7(), held.document.type_code
+    return FurtherDocument(
+        id=key,
+        person=person,
+        document_type=kind,
+        number=cipher.encrypt_text(NUMBER, key, number),
+        document_index=document_index(cipher, kind, number),
+        expire_date=optional_date(held.expire_date, field),
+        verify_time=None,
+        create_time=now,
+        update_time=now,
+    )
+
+
+def person_message(
+    row: Person, further: Sequence[FurtherDocument], cipher: FieldCipher, *, clear: bool = False
+) -> pb.Person:
+    """Builds a person's message, with their ``further`` documents, masked unless ``clear``."""
+    name, phone = row.clear_name(cipher), row.clear_phone(cipher)
+    return pb.Person(
+        name=row.name,
+        full_name=name if clear else mask_name(name),
+        documents=[_standing(row, cipher, clear=clear), *(_further(each, cipher, clear=clear) for each in further)],
+        contact_points=[pb.ContactPoint(phone=phone if clear else mask_phone(phone))] if phone else [],
+        assurance=row.assurance,
+        assurance_time=timestamp(row.assurance_time),
+        state=_STATES.number(row.state),
+        merged_into=f"persons/{row.merged_into}" if row.merged_into else "",
+        masked=not clear,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
+
+
+def _standing(row: Person, cipher: FieldCipher, *, clear: bool) -> pb.HeldDocument:
+    document = _document(row.document_type, row.clear_number(cipher), clear=clear)
+    return _held(document, row.document_expire_date, row.document_verify_time)
+
+
+def _further(row: FurtherDocument, cipher: FieldCipher, *, clear: bool) -> pb.HeldDocument:
+    return _held(_document(row.document_type, row.clear_number(cipher), clear=clear), row.expire_date, row.verify_time)
+
+
+def _document(type_code: str, number: str, *, clear: bool) -> common_pb2.IdentityDocument:
+    return common_pb2.IdentityDocument(type_code=type_code, number=number if clear else mask_number(number))
+
+
+def _held(document: common_pb2.IdentityDocument, expires: date | None, verified: datetime | None) -> pb.HeldDocument:
+    return pb.HeldDocument(document=document, expire_date=date_message(expires), verify_time=timestamp(verified))
