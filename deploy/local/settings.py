@@ -89,6 +89,8 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
     if service == "identity":
         document["http"] = {"host": HOST, "port": local.ports[f"{replica}_http"]}
         document["bootstrap"] = {"credentials_file": local.path("credentials.json")}
+        # Nothing leaves the machine until the operator says how.
+        document["notify"] = {kind: {"folder": local.path("sent")} for kind in ("email", "phone")}
     return document
 
 

@@ -109,7 +109,8 @@ class Actor:
     def parties(self) -> frozenset[str]:
         """All that the token rests on and that can be withdrawn.
 
-        That is another region's word, clients, posts, the mandate, who represents the firm.
+        That is another region's word, clients, posts, the mandate, who represents the firm, and the people themselves, whose
+        accounts may be closed.
         """
         if self.region:
             return frozenset({f"//{self.region}"})
@@ -117,7 +118,7 @@ class Actor:
         staff = self.clerk
         posts = {f"{staff} {post}" for post in self.posts} if staff else set()
         acting = {self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
-        return frozenset(clients | posts | acting)
+        return frozenset(clients | posts | acting) | self.humans
 
     def require_human(self) -> str:
         """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""

@@ -14,8 +14,12 @@ from services.identity.accounts.api import OrganizationApi, PersonApi
 from services.identity.api_clients.api import ClientApi
 from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.assignments.api import AssignmentApi
+from services.identity.closings.api import ClosingApi
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
+from services.identity.contacts.api import ContactApi
+from services.identity.contacts.notifier import notifiers_of
+from services.identity.contacts.worker import CodeSender
 from services.identity.core.parts import parts_of
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
@@ -45,7 +49,7 @@ async def app(process: Process) -> App:
     await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
-    source = NameSource(register)
+    source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     if config.http is not None:
         process.beside(HttpServer(OAuthEndpoints(parts, exchange, process.tracing).app(), config.http).run)
@@ -56,6 +60,8 @@ async def app(process: Process) -> App:
                 PersonApi(parts),
                 OrganizationApi(parts),
                 DocumentApi(parts, source),
+                ContactApi(parts, sender),
+                ClosingApi(parts),
                 IdentityApi(parts),
             ],
             "VerificationService": [RealNameApi(parts, source)],
@@ -68,8 +74,8 @@ async def app(process: Process) -> App:
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
-        workers=[keeper.run],
-        closers=[register.close],
+        workers=[keeper.run, sender.run],
+        closers=[register.close, sender.close],
         trusted=regions.require_inbound,
     )
 

@@ -30,6 +30,7 @@ STANDING = {
 
 NARROWS = {
     "ClientService.SuspendClient": "takes tokens away",
+    "AccountService.CloseOrganization": "nobody acts for it any more",
     "StaffService.CreateStaff": "no post comes with it, and without a post there is no token",
     "StaffService.UnassignStaff": "takes a post away",
     "RegionService.SetRegionCodes": "a code opens nothing: names, tokens and trust go by the region's id",

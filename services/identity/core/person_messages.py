@@ -1,6 +1,6 @@
 """Persons as messages, and their documents back. What is masked of them is masked here, and only here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from libs.crypto.envelope import FieldCipher
@@ -9,7 +9,9 @@ from libs.ids.uuid7 import uuid7
 from libs.names import printed
 from libs.rpc.messages import Names, date_message, date_of, timestamp
 from services.identity.core.accounts import Person, document_index
+from services.identity.core.contact_points import ContactKind, ReachablePoint, new_point
 from services.identity.core.further_documents import NUMBER, FurtherDocument
+from services.identity.core.whole_person import WholePerson
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 
@@ -30,6 +32,12 @@ def mask_number(number: str) -> str:
 def mask_phone(phone: str) -> str:
     """``13812341234`` becomes ``138****1234``."""
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 11 else "*" * len(phone)
+
+
+def mask_email(address: str) -> str:
+    """``zhang@example.com`` becomes ``z***@example.com``."""
+    name, _, domain = address.partition("@")
+    return f"{name[:1]}***@{domain}"
 
 
 def optional_date(message: common_pb2.Date, field: str) -> date | None:
@@ -55,16 +63,31 @@ def new_document(
     )
 
 
-def person_message(
-    row: Person, further: Sequence[FurtherDocument], cipher: FieldCipher, *, clear: bool = False
-) -> pb.Person:
-    """Builds a person's message, with their ``further`` documents, masked unless ``clear``."""
-    name, phone = row.clear_name(cipher), row.clear_phone(cipher)
+def said(point: pb.ContactPoint) -> tuple[ContactKind, str]:
+    """Returns what a contact point of a request is: its kind, and the number or address."""
+    member = str(point.WhichOneof("point"))
+    return ContactKind(member.upper()), str(getattr(point, member))
+
+
+def new_points(
+    person: str, points: Iterable[pb.ContactPoint], cipher: FieldCipher, now: datetime
+) -> list[ReachablePoint]:
+    """Returns the contact points of a request, in their order, for ``person``, an id; nobody has shown them yet."""
+    return [new_point(person, place, *said(each), cipher, now) for place, each in enumerate(points)]
+
+
+def person_message(person: WholePerson, cipher: FieldCipher, *, clear: bool = False) -> pb.Person:
+    """Builds a person's message, masked unless ``clear``."""
+    row = person.row
+    name = row.clear_name(cipher)
     return pb.Person(
         name=row.name,
         full_name=name if clear else mask_name(name),
-        documents=[_standing(row, cipher, clear=clear), *(_further(each, cipher, clear=clear) for each in further)],
-        contact_points=[pb.ContactPoint(phone=phone if clear else mask_phone(phone))] if phone else [],
+        documents=[
+            _standing(row, cipher, clear=clear),
+            *(_further(each, cipher, clear=clear) for each in person.further),
+        ],
+        contact_points=[_point(each, cipher, clear=clear) for each in person.points],
         assurance=row.assurance,
         assurance_time=timestamp(row.assurance_time),
         state=_STATES.number(row.state),
@@ -74,6 +97,13 @@ def person_message(
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
     )
+
+
+def _point(row: ReachablePoint, cipher: FieldCipher, *, clear: bool) -> pb.ContactPoint:
+    value, verified = row.clear_value(cipher), timestamp(row.verify_time)
+    if row.kind is ContactKind.EMAIL:
+        return pb.ContactPoint(email=value if clear else mask_email(value), verify_time=verified)
+    return pb.ContactPoint(phone=value if clear else mask_phone(value), verify_time=verified)
 
 
 def _standing(row: Person, cipher: FieldCipher, *, clear: bool) -> pb.HeldDocument:

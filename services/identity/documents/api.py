@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from libs.access import owners
 from libs.access.actor import Actor
 from libs.civil.calendar import local_day
 from libs.db.command import Command, command_of
@@ -14,8 +13,10 @@ from services.identity.core import assurance
 from services.identity.core.accounts import Person, active_person, document_index, normal_number
 from services.identity.core.assurance import VerificationMethod
 from services.identity.core.further_documents import FurtherDocument, further_of, take
+from services.identity.core.own_account import hide_others_account
 from services.identity.core.parts import Parts
 from services.identity.core.person_messages import new_document, optional_date, person_message
+from services.identity.core.whole_person import whole
 from services.identity.documents import rules, store
 from services.identity.documents.convert import shown, standing_on, taken_away
 from services.identity.verifications.service import NameCheck, NameSource, check_failures, keep, raised
@@ -38,7 +39,7 @@ class DocumentApi:
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, resources.Person):
             return stored
-        _hide_from_others(call.actor, request.name)
+        hide_others_account(call.actor, request.name)
         rules.check_shown(in_person=request.HasField("in_person"), by_staff=bool(call.actor.clerk))
         number = self._number_of(request.document)
         check = await self._checked(request, number, command, call.actor)
@@ -64,7 +65,7 @@ class DocumentApi:
         asked = request.document
 
         async def work(tx: Transaction) -> resources.Person:
-            _hide_from_others(call.actor, request.name)
+            hide_others_account(call.actor, request.name)
             person = await active_person(tx.connection, request.name, lock=True)
             check_etag(request.name, person.version, request.etag)
             try:
@@ -153,10 +154,4 @@ class DocumentApi:
     async def _changed(self, tx: Transaction, person: Person, changes: dict[str, Any]) -> resources.Person:
         """Changes the account, and tells it as it stands then."""
         row = await store.UPDATE_PERSON.one(tx.connection, person.id, **changes, update_time=tx.now)
-        return person_message(row, await further_of(tx.connection, row.id), self._parts.cipher)
-
-
-def _hide_from_others(actor: Actor, name: str) -> None:
-    """Raises NotFound RESOURCE_NOT_FOUND where people ask for another's account."""
-    if owners.whose(actor) not in (None, name):
-        raise not_found(name)
+        return person_message(await whole(tx.connection, row, self._parts.cipher), self._parts.cipher)

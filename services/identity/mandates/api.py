@@ -20,6 +20,7 @@ from services.identity.core.parts import Parts
 from services.identity.mandates import store
 from services.identity.mandates.checking import judge
 from services.identity.mandates.convert import BASES, mandate_message, new_mandate
+from services.identity.mandates.service import tell_revoked
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import mandate_service_pb2 as pb
@@ -103,7 +104,7 @@ class MandateApi:
                 update_time=tx.now,
             )
             await self._parts.withdrawals.withdraw(tx, request.name)
-            _tell_revoked(tx, row)
+            tell_revoked(tx, row)
             return mandate_message(row, tx.now)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
@@ -179,12 +180,3 @@ async def _is_party(connection: DatabaseConnection, person: str, row: Mandate) -
     if not row.principal.startswith("organizations/"):
         return False
     return await acting.represents(connection, person, row.principal)
-
-
-def _tell_revoked(tx: Transaction, row: Mandate) -> None:
-    tx.emit(
-        row.name,
-        events.MandateRevoked(
-            mandate=row.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(row.revoke_time)
-        ),
-    )

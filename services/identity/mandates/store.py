@@ -1,5 +1,7 @@
 """What is written and listed of mandates."""
 
+from datetime import datetime
+
 from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update
@@ -56,6 +58,18 @@ _ASSERTED = Query(
     AssertedRight,
     "SELECT {columns} FROM asserted_rights WHERE person = :person AND principal = :principal AND mandate = :mandate",
 )
+_END = Query(
+    Mandate,
+    """UPDATE mandates SET state = 'REVOKED', revoke_time = CAST(:now AS timestamptz), revoke_reason = :reason,
+      update_time = :now, version = version + 1
+    WHERE (principal = :account OR agent = :account) AND state IN ('PROPOSED', 'ACTIVE') AND expire_time > :now
+    RETURNING {columns}""",
+)
+
+
+async def end_all(connection: DatabaseConnection, account: str, reason: str, now: datetime) -> list[Mandate]:
+    """Ends whatever mandates an account gave or holds that have not ended."""
+    return await _END.all(connection, account=account, reason=reason, now=now)
 
 
 async def represented(connection: DatabaseConnection, person: str) -> list[str]:

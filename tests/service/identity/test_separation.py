@@ -8,8 +8,9 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
 
+from tests.support import contracts
 from tests.support.handling import undriven
-from tests.support.refusing import asked
+from tests.support.requests import minimal
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import (
@@ -255,7 +256,9 @@ def _on_account(rpc: str, whose: str = "human") -> Callable[[Family], Awaitable[
     """A step on the clerk's own account, or on that of their firm."""
 
     async def drive(family: Family) -> None:
-        request = asked(rpc, getattr(family, whose))
+        method = next(each for each in contracts.methods() if each.descriptor.name == rpc)
+        request: Any = minimal(method.descriptor.input_type)
+        request.name, request.request_id = getattr(family, whose), request_id()
         await family.call(getattr(family.town.accounts, rpc), request, resources_pb2.Person, family.clerk)
 
     return drive
@@ -265,7 +268,17 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
     "AddDocument": _on_account("AddDocument"),
-    "RemoveDocument": _on_account("RemoveDocument"),
+    **{
+        rpc: _on_account(rpc)
+        for rpc in (
+            "RemoveDocument",
+            "SetContactPoints",
+            "StartContactVerification",
+            "ConfirmContactVerification",
+            "ClosePerson",
+        )
+    },
+    "CloseOrganization": _on_account("CloseOrganization", "firm"),
     "RecordVerification": _verify,
     "CreateStaff": _enter,
     "AssignStaff": _assign,

@@ -62,10 +62,12 @@ def test_a_guest_is_no_clerk_and_no_guest_has_one_at_a_window() -> None:
 
 def test_what_a_token_rests_on() -> None:
     claims = {"via": ["partner", ""], "iat": 17}
-    whole = actor(STAFF, "STAFF", department=f"departments/{ID}6", client="hall", posts=("posts/1",), claims=claims)
-    assert whole.parties == {"clients/hall", "clients/partner", f"{STAFF} posts/1"}
+    office = f"departments/{ID}6"
+    whole = actor(STAFF, "STAFF", department=office, client="hall", posts=("posts/1",), human=OTHER, claims=claims)
+    assert whole.parties == {"clients/hall", "clients/partner", f"{STAFF} posts/1", OTHER}
     assert whole.issued == 17
     assert actor(PERSON, "PERSON").issued == 0
-    assert actor(PERSON, "PERSON", organization=FIRM).parties == {f"{PERSON} {FIRM}"}
-    assert actor(PERSON, "PERSON", organization=FIRM, mandate="mandates/1").parties == {"mandates/1"}
+    assert actor(PERSON, "PERSON", organization=FIRM).parties == {f"{PERSON} {FIRM}", PERSON}
+    assert actor(PERSON, "PERSON", organization=FIRM, mandate="mandates/1").parties == {"mandates/1", PERSON}
+    assert actor(PERSON, "PERSON", organization=OTHER, mandate="mandates/1").parties == {"mandates/1", PERSON, OTHER}
     assert actor("//320402/services/cases", "REGION", region="320402", client="hall").parties == {"//320402"}
