@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.identity.config import NotifierSection, Notify
-from services.identity.contacts.notifier import FileNotifier, Notice
+from services.identity.contacts.notifier import FileNotifier, Notification
 from services.identity.core.contact_points import ContactKind
 from tests.support import sql
 from tests.support.held import Papers
@@ -59,7 +59,7 @@ class FlakyNotifier:
         self._folder = Path(section.options["folder"])
         self._files = FileNotifier(self._folder, ContactKind.PHONE)
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: Notification) -> None:
         """Writes a file, or fails as no error of ours."""
         if (self._folder / "broken").exists():
             raise ZeroDivisionError

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.ids.uuid7 import uuid7
-from services.identity.contacts.notifier import Notice
+from services.identity.contacts.notifier import Notification
 from services.identity.contacts.rules import LIFE
 from services.identity.contacts.store import TARGET, ContactCode
 from services.identity.core.contact_points import ContactKind, value_index
@@ -35,7 +35,7 @@ def digits(row: ContactCode, cipher: FieldCipher) -> str:
     return f"{int.from_bytes(keyed) % 10**_DIGITS:0{_DIGITS}d}"
 
 
-def notice(row: ContactCode, cipher: FieldCipher, region: str) -> Notice:
+def notice(row: ContactCode, cipher: FieldCipher, region: str) -> Notification:
     """Returns what is sent, in Chinese and English; ``region`` is the region's name."""
     code, minutes = digits(row, cipher), int(LIFE.total_seconds()) // 60
     text = (
@@ -43,4 +43,4 @@ def notice(row: ContactCode, cipher: FieldCipher, region: str) -> Notice:
         f"Your verification code is {code}. It is valid for {minutes} minutes. Do not tell it to anybody.\n"
     )
     subject = f"{region}：验证码 / Verification code"
-    return Notice(row.id, cipher.decrypt_text(TARGET, row.id, row.target), subject, text)
+    return Notification(row.id, cipher.decrypt_text(TARGET, row.id, row.target), subject, text)

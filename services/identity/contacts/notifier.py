@@ -24,7 +24,7 @@ _PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What is sent to whom. The ``id`` is the same however often it is tried; a notifier may know a repeat by it."""
 
     id: str
@@ -36,7 +36,7 @@ class Notice:
 class Notifier(Protocol):
     """Sends notices of one kind."""
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: Notification) -> None:
         """Sends a notice; raises Unavailable DEPENDENCY_UNAVAILABLE where that can't be done now."""
         ...
 
@@ -58,14 +58,14 @@ class FileNotifier:
         self._folder = folder
         self._kind = kind
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: Notification) -> None:
         """Writes the file; one that is there already is written anew."""
         try:
             await asyncio.to_thread(self._write, notice)
         except OSError as error:
             raise _away(error) from error
 
-    def _write(self, notice: Notice) -> None:
+    def _write(self, notice: Notification) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         by_mail = self._kind is ContactKind.EMAIL
         content = mail(notice, "").as_bytes() if by_mail else f"{notice.target}\n{notice.text}".encode()
@@ -86,7 +86,7 @@ class SmtpNotifier:
         self._section = section
         self._password = section.password_file.read_text("utf-8").strip() if section.password_file else ""
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: Notification) -> None:
         """Sends a mail."""
         try:
             await asyncio.to_thread(self._hand_over, mail(notice, self._section.sender))
@@ -114,7 +114,7 @@ class SmtpNotifier:
         """There is nothing to close."""
 
 
-def mail(notice: Notice, sender: str) -> EmailMessage:
+def mail(notice: Notification, sender: str) -> EmailMessage:
     """Returns a notice as a mail (RFC 5322); its id is the notice's, so that who gets it twice can tell."""
     message = EmailMessage(policy=SMTP)
     message["Subject"] = notice.subject

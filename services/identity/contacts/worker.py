@@ -49,22 +49,20 @@ class CodeSender:
 
     async def _turn(self) -> None:
         self._woken.clear()
-        # One that hangs holds up seven others at most, and them not for ever.
-        await asyncio.gather(*(self.send_all() for _ in range(_AT_ONCE)))
+        if self._notifiers and (row := await self._take()) is not None:
+            # One that hangs holds up seven others at most, and them not for ever.
+            await asyncio.gather(self._send(row), *(self.send_all() for _ in range(_AT_ONCE - 1)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
 
     async def send_all(self) -> None:
         """Sends whatever is due."""
-        while await self._next():
-            pass
-
-    async def _next(self) -> bool:
-        async with self._parts.database.transaction() as connection:
-            row = await store.due(connection, self._parts.wall.now(), _LEASE)
-        if row is not None:
+        while (row := await self._take()) is not None:
             await self._send(row)
-        return row is not None
+
+    async def _take(self) -> ContactCode | None:
+        async with self._parts.database.transaction() as connection:
+            return await store.due(connection, self._parts.wall.now(), _LEASE)
 
     async def _send(self, row: ContactCode) -> None:
         now = self._parts.wall.now()

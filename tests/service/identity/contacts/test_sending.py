@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP
 from libs.errors import Unavailable
 from services.identity.app import signing_keys
 from services.identity.config import NotifierSection, Notify
-from services.identity.contacts.notifier import Notice, notifiers_of
+from services.identity.contacts.notifier import Notification, notifiers_of
 from services.identity.contacts.worker import CodeSender
 from services.identity.core.contact_points import ContactKind
 from services.identity.core.parts import parts_of
@@ -28,7 +28,9 @@ from tests.support.town import request_id, town
 from tongban.identity.v1 import resources_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NOTICE = Notice("00000000-0000-7000-8000-000000000001", "li@example.com", "六安市：验证码", "您的验证码是 012345。\n")
+NOTICE = Notification(
+    "00000000-0000-7000-8000-000000000001", "li@example.com", "六安市：验证码", "您的验证码是 012345。\n"
+)
 
 
 class _Mailbox:

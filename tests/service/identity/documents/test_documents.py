@@ -7,6 +7,9 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from libs.db.query import Insert
+from services.identity.core.further_documents import FurtherDocument, take
+from services.identity.core.person_messages import new_document
 from tests.support import sql
 from tests.support.held import PASSPORT, Papers, adding, document, removing
 from tests.support.population import Checked, registered
@@ -144,6 +147,25 @@ async def test_of_two_who_take_a_document_at_once_one_gets_it(home: Town) -> Non
         refused(home.call(home.accounts.CreatePerson, create, resources_pb2.Person, clerk)),
     )
     assert sorted(answers) == ["", *["RESOURCE_EXISTS"] * 3]
+
+
+async def test_whoever_opens_an_account_waits_for_who_takes_its_document(home: Town) -> None:
+    """No index of one table sees the other: the turn of the document does."""
+    process, person, clerk = home.service.process, await home.person(), await home.staff_token()
+    passport = document(_number())
+    held = resources_pb2.HeldDocument(document=passport)
+    made = new_document(person[8:], held, passport.number, "", process.cipher, process.clock.now())
+    opened = resources_pb2.Person(full_name="某人", documents=[held])
+    create = account_service_pb2.CreatePersonRequest(person=opened, request_id=request_id())
+    async with process.database.transaction() as connection:
+        await take(connection, [made.document_index], made.person)
+        await Insert(FurtherDocument).add(connection, made)
+        call = home.call(home.accounts.CreatePerson, create, resources_pb2.Person, clerk)
+        waiting = asyncio.ensure_future(refused(call))
+        # As long as it takes to come there where nothing held it up; where something does, it is there all the longer.
+        await asyncio.wait([waiting], timeout=1)
+        assert not waiting.done()
+    assert await waiting == "RESOURCE_EXISTS"
 
 
 async def test_the_account_stands_on_another_once_its_own_is_taken_away(home: Town) -> None:
