@@ -19,7 +19,7 @@ from services.identity.consents.service import withdraw_all
 from services.identity.core import staff
 from services.identity.core.accounts import Person, active_organization, active_person
 from services.identity.core.organization_messages import organization_message
-from services.identity.core.own_account import hide_others_account
+from services.identity.core.own_account import hide_others_account, require_known_as
 from services.identity.core.parts import Parts
 from services.identity.core.person_messages import person_message
 from services.identity.core.whole_person import whole
@@ -45,6 +45,7 @@ class ClosingApi:
         async def work(tx: Transaction) -> resources.Person:
             hide_others_account(call.actor, request.name)
             person = await active_person(tx.connection, request.name, lock=True)
+            require_known_as(call.actor, person.assurance)
             check_etag(request.name, person.version, request.etag)
             death = date_of(request.death.death_date, "death.death_date") if request.HasField("death") else None
             cause = check_death(death, local_day(tx.now), by_staff=bool(call.actor.clerk))

@@ -26,7 +26,7 @@ from services.identity.core.contact_points import (
     points_of,
     value_index,
 )
-from services.identity.core.own_account import hide_others_account
+from services.identity.core.own_account import hide_others_account, require_known_as
 from services.identity.core.parts import Parts
 from services.identity.core.person_messages import new_points, person_message, said
 from services.identity.core.whole_person import whole
@@ -53,6 +53,7 @@ class ContactApi:
         async def work(tx: Transaction) -> resources.Person:
             hide_others_account(call.actor, request.name)
             person = await active_person(tx.connection, request.name, lock=True)
+            require_known_as(call.actor, person.assurance)
             check_etag(request.name, person.version, request.etag)
             wanted = new_points(person.id, request.contact_points, self._parts.cipher, tx.now)
             check_unlike_points([each.value_index for each in wanted], "contact_points")

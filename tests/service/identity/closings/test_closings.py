@@ -161,6 +161,13 @@ async def test_nobody_closes_what_is_not_theirs(home: Town) -> None:
     assert await refused(_close(home, _own(person, OLD), await home.human_token(person))) == "ETAG_MISMATCH"
 
 
+async def test_who_signed_in_weakly_ends_no_account_that_is_known_by_name(home: Town) -> None:
+    person, newcomer = await home.person(), await home.person(verified=False)
+    assert await refused(_close(home, _own(person), await home.human_token(person, acr="1"))) == "ASSURANCE_TOO_LOW"
+    assert await refused(_close(home, _own(person), await home.human_token(person, acr="2"))) == ""
+    assert await refused(_close(home, _own(newcomer), await home.human_token(newcomer, acr="0"))) == ""
+
+
 async def test_nobody_acts_for_an_organisation_that_is_closed(home: Town) -> None:
     boss, agent, clerk = await home.person(), await home.person(), await home.staff_token()
     firm, own = await home.firm(boss), await home.human_token(boss)

@@ -275,6 +275,12 @@ async def test_nobody_changes_how_another_is_reached(reached: Reached) -> None:
     assert await each(person, clerk) == ["PERSON_NOT_ACTIVE"] * 3
 
 
+async def test_who_signed_in_weakly_diverts_nothing_of_whom_is_known_by_name(reached: Reached) -> None:
+    person = await reached.town.person()
+    weak = await reached.town.human_token(person, acr="1")
+    assert await refused(reached.reach(person, weak, phone(_number()))) == "ASSURANCE_TOO_LOW"
+
+
 async def test_a_clerk_helps_at_the_window(reached: Reached) -> None:
     number = phone(_number())
     person, clerk = await _newcomer(reached), await reached.town.staff_token()
