@@ -93,6 +93,8 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
         document["bootstrap"] = {"credentials_file": local.path("credentials.json")}
         if local.path(ENVIRONMENT).exists():
             document["clients"] = {"environment": local.path(ENVIRONMENT).read_text(encoding="ascii")}
+        # Nothing leaves the machine until the operator says how.
+        document["notify"] = {kind: {"folder": local.path("sent")} for kind in ("email", "phone")}
     return document
 
 

@@ -16,12 +16,16 @@ from services.identity.api_clients.api import ClientApi, ClientRequestApi, Clien
 from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
+from services.identity.closings.api import ClosingApi
 from services.identity.codes.api import CodeApi, ScanApi
 from services.identity.codes.scanning import Scanning
 from services.identity.codes.service import CodeMint
 from services.identity.codes.worker import ForgottenScans
 from services.identity.config import Config
 from services.identity.consents.api import ConsentApi
+from services.identity.contacts.api import ContactApi
+from services.identity.contacts.notifier import notifiers_of
+from services.identity.contacts.worker import CodeSender
 from services.identity.core.answering import Answering
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
@@ -30,6 +34,7 @@ from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.credentials.api import CredentialApi
 from services.identity.departments.api import DepartmentApi, PostApi
+from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.mandates.api import GuardianApi, MandateApi
@@ -53,6 +58,7 @@ from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
+from services.identity.verifications.service import NameSource
 
 
 async def app(process: Process) -> App:
@@ -67,6 +73,7 @@ async def app(process: Process) -> App:
         await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
+    source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     passwords = Passwords()
     sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
@@ -78,8 +85,15 @@ async def app(process: Process) -> App:
     return App(
         apis={
             "AccessService": [AccessApi(parts, declared_access())],
-            "AccountService": [PersonApi(parts), OrganizationApi(parts), IdentityApi(parts)],
-            "VerificationService": [RealNameApi(parts, register)],
+            "AccountService": [
+                PersonApi(parts),
+                OrganizationApi(parts),
+                DocumentApi(parts, source),
+                ContactApi(parts, sender),
+                ClosingApi(parts),
+                IdentityApi(parts),
+            ],
+            "VerificationService": [RealNameApi(parts, source)],
             "MandateService": [MandateApi(parts), GuardianApi(parts)],
             "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
             "ConsentService": [ConsentApi(parts)],
@@ -95,9 +109,10 @@ async def app(process: Process) -> App:
             *(each.run for each in keepers),
             Forgetter(parts).run,
             ClientEnds(parts).run,
+            sender.run,
             ForgottenScans(process.database, process.wall).run,
         ],
-        closers=[register.close, passwords.close, scanning.close],
+        closers=[register.close, passwords.close, scanning.close, sender.close],
         trusted=regions.require_inbound,
     )
 

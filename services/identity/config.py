@@ -40,6 +40,38 @@ class PopulationRegister(Section):
     seconds: float = 3.0
 
 
+class NotifierSection(Section):
+    """How words of one kind leave: by a notifier of the region's own, else by SMTP, else into a folder.
+
+    Attributes:
+        folder: where they are written instead of being sent.
+        host, port, security, sender: the SMTP server, and the address that mails come from.
+        username, password_file: how it is signed in to; nothing where it asks for nothing.
+        ca_file: the authority of its certificate, where the system's do not know it.
+        seconds: how long it may take to answer.
+        plugin: ``package.module:function``, called with this section; ``options`` are for it.
+    """
+
+    folder: Path | None = None
+    host: str = ""
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str = ""
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    seconds: float = Field(default=10.0, gt=0, le=30)
+    plugin: str = ""
+    options: dict[str, str] = Field(default_factory=dict)
+
+
+class Notify(Section):
+    """How people are told something: by e-mail, by phone. What is not configured is not sent, and refused."""
+
+    email: NotifierSection | None = None
+    phone: NotifierSection | None = None
+
+
 class Config(ServiceConfig):
     """The identity service's configuration."""
 
@@ -50,3 +82,4 @@ class Config(ServiceConfig):
     population_register: PopulationRegister | None = None
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
+    notify: Notify = Notify()

@@ -107,10 +107,11 @@ def test_options_have_one_number_of_ours() -> None:
 _DIVISIONS = {
     "tongban.common.v1.Address.region_code",
     "tongban.common.v1.Address.postal_code",
+    "tongban.identity.v1.ConfirmContactVerificationRequest.code",
     "tongban.identity.v1.Department.region_code",
     "tongban.identity.v1.RegionCode.code",
 }
-"""Fields of six digits: codes of GB/T 2260, which the state changes, and postal codes. None of them names a region."""
+"""Fields of six digits: codes of GB/T 2260, which the state changes, postal codes, and codes that are sent. None of them names a region."""
 
 
 def _patterns() -> list[tuple[str, str]]:

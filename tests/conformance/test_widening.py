@@ -32,6 +32,7 @@ NARROWS = {
     "ClientService.SuspendClient": "takes tokens away",
     "ClientService.RequestClient": "asks only: nobody has a token by it before administrators approved",
     "ClientService.RefuseClient": "what was asked for is never had",
+    "AccountService.CloseOrganization": "nobody acts for it any more",
     "StaffService.CreateStaff": "no post comes with it, and without a post there is no token",
     "StaffService.UnassignStaff": "takes a post away",
     "RegionService.SetRegionCodes": "a code opens nothing: names, tokens and trust go by the region's id",

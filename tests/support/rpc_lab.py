@@ -72,6 +72,8 @@ class Accounts:
 
     reveal_person = lookup_person = create_person = create_organization = _unused
     lookup_organization = set_legal_representative = check_identities = _unused
+    add_document = remove_document = set_contact_points = close_person = close_organization = _unused
+    start_contact_verification = confirm_contact_verification = _unused
 
 
 async def trusting(_region: str) -> None:

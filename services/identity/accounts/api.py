@@ -15,19 +15,24 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.security.withdrawals import party_of_representative
 from services.identity.accounts import store
-from services.identity.accounts.convert import KINDS, held_of, new_person, organization_message, person_message
-from services.identity.accounts.rules import OrganizationKind, check_kind
+from services.identity.accounts.convert import further_documents, new_person
+from services.identity.accounts.rules import OrganizationKind, check_kind, check_unlike
 from services.identity.consents.service import check_stated
 from services.identity.core import accounts
 from services.identity.core.accounts import Organization, document_index, normal_number
+from services.identity.core.contact_points import check_unlike_points
+from services.identity.core.further_documents import take
+from services.identity.core.organization_messages import KINDS, organization_message
 from services.identity.core.parts import Parts
+from services.identity.core.person_messages import new_points, person_message
+from services.identity.core.whole_person import WholePerson, whole
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 
 _LEAST_ASSURANCE_OF_REPRESENTATIVE = 2
-_CLEAR = ("full_name", "documents.document.number", "contact_points.phone")
+_CLEAR = ("full_name", "documents.document.number", "contact_points.phone", "contact_points.email")
 
 
 class PersonApi:
@@ -40,13 +45,27 @@ class PersonApi:
         """Opens a person's account at assurance 0."""
         cipher, person = self._parts.cipher, request.person
         names.check(person.full_name, "person.full_name")
-        number = self._number(held_of(person).document, "person.documents[0].document.number")
+        numbers = [
+            self._number(each.document, f"person.documents[{at}].document.number")
+            for at, each in enumerate(person.documents)
+        ]
+        check_unlike(
+            [(each.document.type_code, number) for each, number in zip(person.documents, numbers, strict=True)]
+        )
 
         async def work(tx: Transaction) -> resources.Person:
-            made = new_person(person, number, cipher, tx.now)
+            made = new_person(person, numbers, cipher, tx.now)
+            further = further_documents(person, numbers, made, cipher)
+            await take(tx.connection, {made.document_index, *(each.document_index for each in further)})
             await store.ADD_PERSON.add(tx.connection, made)
+            for each in further:
+                await store.ADD_DOCUMENT.add(tx.connection, each)
+            points = new_points(made.id, person.contact_points, cipher, tx.now)
+            check_unlike_points([each.value_index for each in points], "person.contact_points")
+            for point in points:
+                await store.ADD_POINT.add(tx.connection, point)
             tx.emit(made.name, events.PersonCreated(person=made.name))
-            return person_message(made, cipher)
+            return person_message(WholePerson(made, further, points), cipher)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -57,13 +76,13 @@ class PersonApi:
         """Gets a person, masked; another's reading, and staff's at a window, is recorded first."""
         asker = owners.whose(call.actor)
         owners.hide_from_others(call.actor, request.name, [request.name])
-        row = await self._read(request.name)
+        found = await self._read(request.name)
         own = asker == request.name
         if (not own or call.actor.delegate) and not request.use_context.purpose_code:
             raise invalid_field("use_context.purpose_code", "required", "say why another person's account is read")
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         await record_read(self._parts.audit, request, request.name, ("person.masked",), own=own, call=call)
-        return person_message(row, self._parts.cipher)
+        return person_message(found, self._parts.cipher)
 
     async def reveal_person(self, request: pb.RevealPersonRequest, call: Call) -> resources.Person:
         """Gets a person in clear, after the record of it is written."""
@@ -71,15 +90,15 @@ class PersonApi:
         # sees who gave the mandate.
         if owners.whose(call.actor) not in (None, request.name):
             raise not_found(request.name)
-        row = await self._read(request.name)
+        found = await self._read(request.name)
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         command = command_of(request, call=call)
         await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1)
-        return person_message(row, self._parts.cipher, clear=True)
+        return person_message(found, self._parts.cipher, clear=True)
 
-    async def _read(self, name: str) -> accounts.Person:
+    async def _read(self, name: str) -> WholePerson:
         async with self._parts.database.read() as connection:
-            return await accounts.person(connection, name)
+            return await whole(connection, await accounts.person(connection, name), self._parts.cipher)
 
     async def lookup_person(self, request: pb.LookupPersonRequest, call: Call) -> resources.Person:
         """Finds a person by their document; the search is recorded, with or without a hit."""
@@ -91,8 +110,9 @@ class PersonApi:
             raise not_found("persons") from error
         index = document_index(parts.cipher, request.document.type_code, number)
         async with parts.database.read() as connection:
-            found = await accounts.person_by_document(connection, index)
-        await check_stated(parts, call.actor, request.use_context, found.name)
+            row = await accounts.person_by_document(connection, index)
+            found = await whole(connection, row, parts.cipher)
+        await check_stated(parts, call.actor, request.use_context, row.name)
         return person_message(found, parts.cipher)
 
 

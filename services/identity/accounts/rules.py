@@ -1,5 +1,6 @@
-"""What an organisation is, after its unified social credit code (GB 32100-2015)."""
+"""What an organisation is, after its unified social credit code (GB 32100-2015); and that a document is named once."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -38,3 +39,10 @@ def check_kind(category: str, kind: OrganizationKind) -> None:
     """Raises InvalidArgument FIELD_INVALID where the code's ``category`` says that it is of another kind."""
     if kind not in BY_CATEGORY.get(category, {kind}):
         raise invalid_field("organization.kind", "uscc.kind", "does not fit the first two characters of the code")
+
+
+def check_unlike(documents: Sequence[tuple[str, str]]) -> None:
+    """Raises InvalidArgument FIELD_INVALID where one of ``documents``, by type and number, stands there twice."""
+    for at, document in enumerate(documents):
+        if document in documents[:at]:
+            raise invalid_field(f"person.documents[{at}].document", "documents.unique", "is named already")

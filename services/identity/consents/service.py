@@ -2,10 +2,12 @@
 
 from libs.access.actor import Actor
 from libs.access.context import check_kind, name_here
+from libs.db.uow import Transaction
 from libs.errors import TongbanError, invalid_field
 from services.identity.consents import rules, store
 from services.identity.core.parts import Parts
 from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import events_pb2 as events
 
 
 async def check_stated(parts: Parts, actor: Actor, context: common_pb2.UseContext, person: str) -> None:
@@ -27,3 +29,9 @@ async def check_stated(parts: Parts, actor: Actor, context: common_pb2.UseContex
         rules.check_use(row, use, parts.clock.now())
     except TongbanError as refusal:
         raise invalid_field("use_context.consent", "consent.covers", "is no consent that covers this") from refusal
+
+
+async def withdraw_all(tx: Transaction, subject: str) -> None:
+    """Takes back whatever consents there are to the use of somebody's data, and tells of it."""
+    for row in await store.withdraw_all(tx.connection, subject, tx.now):
+        tx.emit(row.name, events.ConsentWithdrawn(consent=row.name, subject=row.subject, recipient=row.recipient))

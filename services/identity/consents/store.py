@@ -1,5 +1,7 @@
 """Consents in PostgreSQL."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from libs.db import columns
@@ -65,6 +67,17 @@ LISTED = FilteredList(
 ADD, UPDATE = Addition(Consent), Update(Consent)
 _BY_ID = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Consent, "SELECT {columns} FROM consents WHERE id = CAST(:id AS uuid) FOR UPDATE")
+_WITHDRAW = Query(
+    Consent,
+    """UPDATE consents SET state = 'WITHDRAWN', withdraw_time = CAST(:now AS timestamptz), update_time = :now,
+      version = version + 1
+    WHERE subject = :subject AND state = 'ACTIVE' AND expire_time > :now RETURNING {columns}""",
+)
+
+
+async def withdraw_all(connection: DatabaseConnection, subject: str, now: datetime) -> list[Consent]:
+    """Takes back whatever consents there are to the use of somebody's data."""
+    return await _WITHDRAW.all(connection, subject=subject, now=now)
 
 
 async def consent(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Consent:

@@ -29,6 +29,7 @@ persons = sa.Table(
     sa.Column("document_number", sa.LargeBinary, nullable=False),
     sa.Column("document_index", sa.LargeBinary, nullable=False),
     sa.Column("document_expire_date", sa.Date),
+    columns.moment("document_verify_time"),
     sa.Column("phone", sa.LargeBinary),
     sa.Column("assurance", sa.SmallInteger, nullable=False, server_default="0"),
     columns.moment("assurance_time"),
@@ -36,7 +37,7 @@ persons = sa.Table(
     sa.Column("merged_into", sa.Uuid(as_uuid=False)),
     *columns.life(),
     sa.Index("persons_document", "document_index", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
-    comment="Natural persons; one living account per document.",
+    comment="Natural persons, with the document on which the account stands; one living account per document.",
 )
 
 organizations = sa.Table(
@@ -71,6 +72,7 @@ class Person:
     update_time: datetime
     assurance: int = 0
     assurance_time: datetime | None = None
+    document_verify_time: datetime | None = None
     state: str = IN_USE
     merged_into: str | None = None
     version: int = 1
@@ -122,7 +124,11 @@ class Organization:
 
 _PERSON = Query(Person, "SELECT {columns} FROM persons WHERE id = CAST(:id AS uuid)")
 _LOCK_PERSON = Query(Person, "SELECT {columns} FROM persons WHERE id = CAST(:id AS uuid) FOR UPDATE")
-_BY_DOCUMENT = Query(Person, "SELECT {columns} FROM persons WHERE document_index = :index AND state = 'ACTIVE'")
+_BY_DOCUMENT = Query(
+    Person,
+    """SELECT {columns} FROM persons WHERE state = 'ACTIVE' AND (document_index = :index OR id = ANY(ARRAY(
+      SELECT person FROM further_documents WHERE document_index = :index AND held AND verify_time IS NOT NULL)))""",
+)
 _ORGANIZATION = Query(Organization, "SELECT {columns} FROM organizations WHERE id = CAST(:id AS uuid)")
 _LOCK_ORGANIZATION = Query(Organization, "SELECT {columns} FROM organizations WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _BY_USCC = Query(Organization, "SELECT {columns} FROM organizations WHERE uscc = :uscc")
@@ -150,7 +156,7 @@ async def active_person(connection: DatabaseConnection, name: str, *, lock: bool
 
 
 async def person_by_document(connection: DatabaseConnection, index: bytes) -> Person:
-    """Reads the living account on the document with this blind index; raises NotFound."""
+    """Reads the living account that stands on the document with this blind index, or has it verified; raises NotFound."""
     found = await _BY_DOCUMENT.first(connection, index=index)
     if found is None:
         raise not_found("persons")

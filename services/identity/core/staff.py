@@ -197,6 +197,7 @@ class KnownMember:
 _DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid)")
 _POST = Query(Post, "SELECT {columns} FROM posts WHERE id = CAST(:id AS uuid)")
 _MEMBER = Query(StaffMember, "SELECT {columns} FROM staff WHERE id = CAST(:id AS uuid)")
+_RECORDS = Query(StaffMember, "SELECT {columns} FROM staff WHERE person = CAST(:person AS uuid) ORDER BY id")
 _GIVEN_TO = Query(
     GivenPost,
     """SELECT {columns} FROM (
@@ -241,6 +242,11 @@ async def member(connection: DatabaseConnection, name: str) -> StaffMember:
     if found is None:
         raise not_found(name)
     return found
+
+
+async def records_of(connection: DatabaseConnection, person: str) -> list[StaffMember]:
+    """Reads all staff records of one human being, an id, wherever they serve or served."""
+    return await _RECORDS.all(connection, person=person)
 
 
 async def given_to(connection: DatabaseConnection, staff_ids: Sequence[str], now: datetime) -> list[GivenPost]:

@@ -12,7 +12,8 @@ from libs.rpc.call import Call
 from services.identity.core import accounts
 from services.identity.core.accounts import IN_USE, document_index, normal_number
 from services.identity.core.claims import IdentityClaim
-from services.identity.core.names import local_name, region_of
+from services.identity.core.further_documents import further_of
+from services.identity.core.names import id_of, local_name, region_of
 from services.identity.core.parts import Parts
 from services.identity.core.vouching import of_body
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -41,10 +42,19 @@ class IdentityApi:
 
     async def _is_account(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
         known = await self._known(subject)
-        if known is None:
+        if known is None or not names.same(known.name, stated.display_name):
             return False
         document = (stated.document.type_code, number)
-        return names.same(known.name, stated.display_name) and (known.document, known.number) == document
+        return (known.document, known.number) == document or await self._has_further(subject, *document)
+
+    async def _has_further(self, subject: str, type_code: str, number: str) -> bool:
+        """Says whether a document is another one of an account here, which was shown to be the person's."""
+        if not subject.startswith("persons/"):
+            return False
+        index = document_index(self._parts.cipher, type_code, number)
+        async with self._parts.database.read() as connection:
+            further = await further_of(connection, id_of(subject))
+        return any(each.document_index == index and each.verify_time is not None for each in further)
 
     async def _known(self, subject: str) -> IdentityClaim | None:
         """Returns who somebody is: by an account in use here, or by what their own region said of them."""

@@ -21,12 +21,7 @@ async def end_mandate(tx: Transaction, withdrawals: TokenWithdrawals, row: Manda
     ended = [await _end(tx, each, reason) for each in found if each.state_at(tx.now) in mandate_rules.OPEN]
     await withdrawals.withdraw(tx, *(each.name for each in ended))
     for each in ended:
-        tx.emit(
-            each.name,
-            events.MandateRevoked(
-                mandate=each.name, principal=each.principal, agent=each.agent, revoke_time=timestamp(each.revoke_time)
-            ),
-        )
+        tell_revoked(tx, each)
     return ended[0]
 
 
@@ -39,4 +34,14 @@ async def _end(tx: Transaction, row: Mandate, reason: str) -> Mandate:
         revoke_time=tx.now,
         revoke_reason=ended.revoke_reason,
         update_time=tx.now,
+    )
+
+
+def tell_revoked(tx: Transaction, row: Mandate) -> None:
+    """Tells that a mandate was ended before its time."""
+    tx.emit(
+        row.name,
+        events.MandateRevoked(
+            mandate=row.name, principal=row.principal, agent=row.agent, revoke_time=timestamp(row.revoke_time)
+        ),
     )

@@ -67,6 +67,18 @@ _ASSERTED = Query(
     AssertedRight,
     "SELECT {columns} FROM asserted_rights WHERE person = :person AND principal = :principal AND mandate = :mandate",
 )
+_END = Query(
+    Mandate,
+    """UPDATE mandates SET state = 'REVOKED', revoke_time = CAST(:now AS timestamptz), revoke_reason = :reason,
+      update_time = :now, version = version + 1
+    WHERE (principal = :account OR agent = :account) AND state IN ('PROPOSED', 'ACTIVE') AND expire_time > :now
+    RETURNING {columns}""",
+)
+
+
+async def end_all(connection: DatabaseConnection, account: str, reason: str, now: datetime) -> list[Mandate]:
+    """Ends whatever mandates an account gave or holds that have not ended."""
+    return await _END.all(connection, account=account, reason=reason, now=now)
 
 
 # One statement each, in the order of ids: no two transactions wait for one another.

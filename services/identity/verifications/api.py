@@ -1,6 +1,5 @@
 """VerificationService: checking real names (实名核验)."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from libs import names
@@ -9,37 +8,38 @@ from libs.access.actor import Actor
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
-from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
-from libs.errors import InvalidArgument, not_found, reasons
-from libs.ids.uuid7 import uuid7
+from libs.errors import InvalidArgument, not_found
 from libs.lists.listing import Scope
 from libs.rpc.call import Call
-from libs.rpc.messages import Names, timestamp
 from services.identity.core import assurance, staff
-from services.identity.core.accounts import Person, active_person, normal_number
+from services.identity.core.accounts import active_person, document_index, normal_number
 from services.identity.core.assurance import VerificationMethod
+from services.identity.core.further_documents import further_of, verify
 from services.identity.core.names import id_of
 from services.identity.core.parts import Parts
 from services.identity.verifications import store
-from services.identity.verifications.register import Register
-from services.identity.verifications.store import Verification
-from tongban.identity.v1 import events_pb2 as events
+from services.identity.verifications.service import (
+    NameCheck,
+    NameSource,
+    check_failures,
+    keep,
+    raised,
+    verification_message,
+)
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import verification_service_pb2 as pb
 
 FOUNDING = "identity.staff.create"
 """Who may enter staff vouches for the first of them, whom no colleague can have seen."""
-_WITHIN = timedelta(hours=1)
-_METHODS, _OUTCOMES = Names(resources.VerificationMethod), Names(resources.VerificationOutcome)
 
 
 class RealNameApi:
     """Makes and records checks."""
 
-    def __init__(self, parts: Parts, register: Register) -> None:
+    def __init__(self, parts: Parts, source: NameSource) -> None:
         self._parts = parts
-        self._register = register
+        self._source = source
 
     async def record_verification(self, request: pb.RecordVerificationRequest, call: Call) -> resources.Verification:
         """Makes and records one check; a failed one is an answer, not an error."""
@@ -48,21 +48,23 @@ class RealNameApi:
         stored = await self._parts.uow.stored(command)
         if isinstance(stored, resources.Verification):
             return stored
-        passed, verifier = True, call.actor.clerk or call.actor.subject
+        check = NameCheck(method, True, call.actor.clerk or call.actor.subject, _details(request))
+        index = b""
         if method is VerificationMethod.DOCUMENT_MATCH:
-            passed, verifier = await self._matches(request), self._register.name
+            index = await self._matches(request)
+            check = NameCheck(method, bool(index), self._source.verifier)
 
         async def work(tx: Transaction) -> resources.Verification:
             person = await active_person(tx.connection, request.person, lock=True)
             if method is VerificationMethod.DOCUMENT_MATCH:
-                await _check_failures(tx.connection, person, tx.now)
-            level = assurance.after(person.assurance, method, passed=passed)
-            outcome = store.PASSED if passed else store.FAILED
-            check = Verification(uuid7(), person.id, method, outcome, level, verifier, _details(request), tx.now)
-            made = await store.ADD.add(tx.connection, check)
-            await _raise_level(tx, person, level)
-            _tell_verified(tx, request.person, made)
-            return _message(made)
+                await check_failures(tx.connection, person, tx.now)
+            made = await keep(tx, person, check)
+            if check.passed:
+                # Whoever saw a person in person saw the document on which the account stands.
+                seen = await verify(tx.connection, person, index or person.document_index, tx.now)
+                changes = raised(person, made.assurance, tx.now) | seen
+                await store.UPDATE_PERSON.one(tx.connection, person.id, **changes, update_time=tx.now)
+            return made
 
         return await self._parts.uow.run(command, work)
 
@@ -78,7 +80,7 @@ class RealNameApi:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
         own = person is not None
         await record_read(parts.audit, request, request.parent, ("verification",), len(shown), own=own, call=call)
-        return pb.ListVerificationsResponse(verifications=map(_message, shown), next_page_token=token)
+        return pb.ListVerificationsResponse(verifications=map(verification_message, shown), next_page_token=token)
 
     async def _check_verifier(self, method: VerificationMethod, actor: Actor, person: str) -> None:
         founding = False
@@ -87,41 +89,32 @@ class RealNameApi:
                 founding = not await staff.anybody(connection)
         assurance.check_verifier(method, affairs=actor.affairs, person=person, founding=founding, actor_kind=actor.kind)
 
-    async def _matches(self, request: pb.RecordVerificationRequest) -> bool:
-        """Compares what was stated with the account, and only what agrees with it with the register."""
+    async def _matches(self, request: pb.RecordVerificationRequest) -> bytes:
+        """Compares what was stated with the account, and only what agrees with it with the register.
+
+        Returns:
+            The blind index of the document that is the person's; empty where something does not agree.
+        """
         cipher, now, match = self._parts.cipher, self._parts.clock.now(), request.document_match
         async with self._parts.database.read() as connection:
             person = await active_person(connection, request.person)
-            await _check_failures(connection, person, now)
+            await check_failures(connection, person, now)
+            further = await further_of(connection, person.id)
         type_code, field = match.document.type_code, "document_match.document.number"
         try:
             number = normal_number(type_code, match.document.number, field, local_day(now))
         except InvalidArgument:
-            return False
-        name, kept = person.clear_name(cipher), person.clear_number(cipher)
-        if (person.document_type, kept) != (type_code, number) or not names.same(name, match.full_name):
-            return False
-        # Registers write names as the glossary does; what an account was opened with may be written otherwise.
-        return await self._register.matches(names.key(name), person.document_type, number)
+            return b""
+        name, index = person.clear_name(cipher), document_index(cipher, type_code, number)
+        known = {person.document_index, *(each.document_index for each in further)}
+        if index not in known or not names.same(name, match.full_name):
+            return b""
+        return index if await self._source.agrees(name, type_code, number) else b""
 
 
 def _method(request: pb.RecordVerificationRequest) -> VerificationMethod:
     in_person = request.WhichOneof("check") == "in_person"
     return VerificationMethod.IN_PERSON if in_person else VerificationMethod.DOCUMENT_MATCH
-
-
-async def _check_failures(connection: DatabaseConnection, person: Person, now: datetime) -> None:
-    failed = await store.failures(connection, person.id, now, _WITHIN)
-    if len(failed) >= store.MOST_FAILURES:
-        wait = (failed[0].verify_time + _WITHIN - now).total_seconds()
-        raise reasons.rate_limited("too many failed checks of this person", retry_after=max(1.0, wait))
-
-
-async def _raise_level(tx: Transaction, person: Person, level: int) -> None:
-    if level > person.assurance:
-        await store.UPDATE_PERSON.one(
-            tx.connection, person.id, assurance=level, assurance_time=tx.now, update_time=tx.now
-        )
 
 
 def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:
@@ -130,28 +123,3 @@ def _details(request: pb.RecordVerificationRequest) -> dict[str, Any]:
         return {}
     evidence = [*request.in_person.evidence]
     return {"place": request.in_person.place, "evidence": evidence}
-
-
-def _message(row: Verification) -> resources.Verification:
-    return resources.Verification(
-        name=row.name,
-        verifier=row.verifier,
-        method=_METHODS.number(row.method.value),
-        outcome=_OUTCOMES.number(row.outcome),
-        assurance=row.assurance,
-        verify_time=timestamp(row.verify_time),
-    )
-
-
-def _tell_verified(tx: Transaction, person: str, made: Verification) -> None:
-    message = _message(made)
-    tx.emit(
-        person,
-        events.PersonVerified(
-            person=person,
-            verification=message.name,
-            method=message.method,
-            outcome=message.outcome,
-            assurance=message.assurance,
-        ),
-    )

@@ -10,8 +10,10 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from tests.service.identity.mandates.test_guardians import approve, record
+from tests.support import contracts
 from tests.support.codes import Codes
 from tests.support.handling import undriven
+from tests.support.requests import minimal
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import (
@@ -293,9 +295,33 @@ async def _scan(family: Family, scene: str) -> None:
     await codes.scan(scene, await codes.shown(family.human), family.clerk)
 
 
+def _on_account(rpc: str, whose: str = "human") -> Callable[[Family], Awaitable[None]]:
+    """A step on the clerk's own account, or on that of their firm."""
+
+    async def drive(family: Family) -> None:
+        method = next(each for each in contracts.methods() if each.descriptor.name == rpc)
+        request: Any = minimal(method.descriptor.input_type)
+        request.name, request.request_id = getattr(family, whose), request_id()
+        await family.call(getattr(family.town.accounts, rpc), request, resources_pb2.Person, family.clerk)
+
+    return drive
+
+
 DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
+    "AddDocument": _on_account("AddDocument"),
+    **{
+        rpc: _on_account(rpc)
+        for rpc in (
+            "RemoveDocument",
+            "SetContactPoints",
+            "StartContactVerification",
+            "ConfirmContactVerification",
+            "ClosePerson",
+        )
+    },
+    "CloseOrganization": _on_account("CloseOrganization", "firm"),
     "RecordVerification": _verify,
     "CreateStaff": _enter,
     "AssignStaff": _assign,

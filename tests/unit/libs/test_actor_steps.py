@@ -62,8 +62,9 @@ def test_a_guest_is_no_clerk_and_no_guest_has_one_at_a_window() -> None:
 
 def test_what_a_token_rests_on() -> None:
     claims = {"via": ["partner", ""], "iat": 17}
-    whole = actor(STAFF, "STAFF", department=f"departments/{ID}6", client="hall", posts=("posts/1",), claims=claims)
-    assert whole.parties == {"clients/hall", "clients/partner", f"{STAFF} posts/1"}
+    office = f"departments/{ID}6"
+    whole = actor(STAFF, "STAFF", department=office, client="hall", posts=("posts/1",), human=OTHER, claims=claims)
+    assert whole.parties == {"clients/hall", "clients/partner", f"{STAFF} posts/1", OTHER}
     assert whole.issued == 17
     assert actor(PERSON, "PERSON").issued == 0
     assert actor(PERSON, "PERSON").parties == {PERSON}

@@ -97,8 +97,8 @@ async def test_a_wrong_check_character_names_the_field(identity: Service) -> Non
     assert error.value.violations[0].field == "person.documents[0].document.number"
 
 
-async def test_an_account_has_one_document_and_one_phone_at_most(identity: Service) -> None:
-    """The lists are room: what they don't take yet is refused by name, and nothing of it is dropped."""
+async def test_an_account_has_some_documents_and_ways_to_reach_at_most(identity: Service) -> None:
+    """What the lists don't take is refused by name, and nothing of it is dropped."""
     clerk = _Clerk(identity)
 
     async def refused(request: pb.CreatePersonRequest) -> list[tuple[str, str]]:
@@ -106,14 +106,17 @@ async def test_an_account_has_one_document_and_one_phone_at_most(identity: Servi
             await clerk.create(request)
         return [(each.field, each.rule) for each in error.value.violations]
 
-    none, two, called, nothing, empty = (_create() for _ in range(5))
+    none, twice, many, called, nothing, empty = (_create() for _ in range(6))
     del none.person.documents[:]
-    two.person.documents.append(resources_pb2.HeldDocument(document=DOCUMENT))
-    called.person.contact_points.append(resources_pb2.ContactPoint(phone="13800001235"))
+    twice.person.documents.append(resources_pb2.HeldDocument(document=DOCUMENT))
+    passports = [common_pb2.IdentityDocument(type_code="414", number=f"E{at:08d}") for at in range(10)]
+    many.person.documents.extend(resources_pb2.HeldDocument(document=each) for each in passports)
+    called.person.contact_points.extend(resources_pb2.ContactPoint(phone=f"1380000123{at}") for at in range(5))
     nothing.person.contact_points[0].ClearField("phone")
     empty.person.contact_points[0].phone = ""
     assert await refused(none) == [("person.documents", "repeated.min_items")]
-    assert await refused(two) == [("person.documents", "repeated.max_items")]
+    assert await refused(twice) == [("person.documents[1].document", "documents.unique")]
+    assert await refused(many) == [("person.documents", "repeated.max_items")]
     assert await refused(called) == [("person.contact_points", "repeated.max_items")]
     assert await refused(nothing) == [("person.contact_points[0].point", "required")]
     assert await refused(empty) == [("person.contact_points[0].phone", "string.pattern")]
@@ -187,7 +190,12 @@ async def test_a_reading_in_clear_leaves_a_receipt_in_the_log(identity: Service)
         token=identity.issuer.token("staff/00000000-0000-7000-8000-0000000000ad", "STAFF"),
     )
     assert (record.purpose, record.case, record.object) == ("核对身份", "cases/1", person.name)
-    assert list(record.fields) == ["full_name", "documents.document.number", "contact_points.phone"]
+    assert list(record.fields) == [
+        "full_name",
+        "documents.document.number",
+        "contact_points.phone",
+        "contact_points.email",
+    ]
 
 
 async def test_unknown_names_are_not_found(identity: Service) -> None:

@@ -1,76 +1,26 @@
 """VerificationService: what raises a person's level, who may vouch, and the register behind it."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from libs.config import HttpConfig
-from services.identity.config import PopulationRegister
-from services.identity.oauth.server import HttpServer
-from tests.support.backends import HOST, free_port
+from tests.support.population import NAME, NUMBER, Checked, registered
 from tests.support.service import Ground
-from tests.support.town import Town, reason_of, request_id, town
+from tests.support.town import Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2, resources_pb2
 from tongban.identity.v1 import verification_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-NAME, NUMBER = "测试甲", "11010519491231002X"
 PASSED, FAILED = resources_pb2.VERIFICATION_OUTCOME_PASSED, resources_pb2.VERIFICATION_OUTCOME_FAILED
-
-
-@dataclass
-class Population:
-    """A register that knows one person; ``broken`` answers nonsense."""
-
-    asked: list[dict[str, str]] = field(default_factory=list)
-    broken: bool = False
-
-    async def match(self, request: Request) -> Response:
-        """Answers as the interface says."""
-        body = json.loads(await request.body())
-        self.asked.append(body)
-        if self.broken:
-            return Response("busy", 503)
-        return JSONResponse({"match": body["document_number"] == NUMBER})
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A region and its register."""
-
-    town: Town
-    register: Population
-
-
-def _token_file(folder: Path) -> Path:
-    file = folder / "register.token"
-    file.write_text("geheim", encoding="utf-8")
-    return file
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def checked(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Checked]:
     """A region with a population register."""
-    register, port, folder = Population(), free_port(), tmp_path_factory.mktemp("checked")
-    app = Starlette(routes=[Route("/match", register.match, methods=["POST"])])
-    serving = asyncio.ensure_future(HttpServer(app, HttpConfig(host=HOST, port=port)).run())
-    secret = _token_file(folder)
-    section = PopulationRegister(url=f"http://{HOST}:{port}/match", token_file=secret)
-    async with town(ground, folder, population_register=section) as found:
-        await found.settle(("receiving", resources_pb2.DUTY_RECEIVING))
-        yield Checked(found, register)
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    async with registered(ground, tmp_path_factory.mktemp("checked")) as found:
+        yield found
 
 
 async def _open(town: Town, number: str, name: str = NAME) -> str:
