@@ -81,13 +81,16 @@ def jwt_parts(token: str, most: int) -> tuple[Json, Json]:
 
 
 def base64url(value: str) -> bytes:
-    """Decodes base64url without padding (RFC 7515, 2); raises Unfit."""
+    """Decodes base64url without padding (RFC 7515, 2); raises Unfit, also where unused bits are set: one text for one meaning."""
     if not _BASE64URL.fullmatch(value):
         raise UnacceptableText("is no base64url")
     try:
-        return base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        decoded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
     except binascii.Error as error:
         raise UnacceptableText("is no base64url") from error
+    if base64.urlsafe_b64encode(decoded).decode().rstrip("=") != value:
+        raise UnacceptableText("is no base64url")
+    return decoded
 
 
 def _check_depth(written: str) -> None:

@@ -186,6 +186,9 @@ def _encoded(data: bytes) -> str:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except binascii.Error as error:
         raise CodeRefused("form") from error
+    if _encoded(decoded) != text:
+        raise CodeRefused("form")  # bits that mean nothing are set: one text for one code
+    return decoded

@@ -122,3 +122,11 @@ def test_a_hostile_page_token_is_invalid_and_nothing_else(token: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         Pages(b"k" * 32).position(request, token)
     assert refused.value.reason == "PAGE_TOKEN_INVALID"
+
+
+def test_base64url_has_one_text_for_the_same_bytes() -> None:
+    """RFC 4648, 3.5: bits behind the last byte are zero."""
+    assert outside.base64url("_w") == b"\xff"
+    for text in ("_x", "_-", "__", "_w==", "_w="):
+        with pytest.raises(outside.UnacceptableText):
+            outside.base64url(text)

@@ -1,6 +1,7 @@
 """The form of personal codes, and the check of them without asking anybody: also by OpenSSL, which knows nothing of us."""
 
 import base64
+import string
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,8 @@ def test_every_character_counts() -> None:
     for place, character in enumerate(CODE):
         changed = CODE[:place] + ("A" if character != "A" else "B") + CODE[place + 1 :]
         assert _rule(changed) in ("form", "key", "signature"), place
+    alphabet = string.ascii_letters + string.digits + "-_"
+    assert [each for each in alphabet if _rule(CODE[:-1] + each) == ""] == [CODE[-1]]
     for cut in (
         CODE[:-1],
         CODE[1:],
