@@ -15,7 +15,14 @@ from services.identity.core.trust import TrustDirection, require_covered
 from services.identity.tokens import rules
 from services.identity.tokens.acceptance import GuestAcceptance
 from services.identity.tokens.parties import Parties
-from services.identity.tokens.rules import ACCESS_URN, ASSERTION_URN, DELEGATION_URN, ExchangeKind
+from services.identity.tokens.routes import (
+    ACCESS_URN,
+    ASSERTION_URN,
+    DELEGATION_URN,
+    AskedExchange,
+    ExchangeKind,
+    route,
+)
 from tongban.identity.v1 import token_service_pb2 as pb
 
 _URNS = {
@@ -69,8 +76,8 @@ class TokenExchange:
             raise _unsupported("actor_token_type", "actor_token and actor_token_type come together")
         if request.mandate and not request.on_behalf_of:
             raise _unsupported("mandate", "a mandate is named with for whom it is")
-        return rules.route(
-            rules.AskedExchange(
+        return route(
+            AskedExchange(
                 subject_type=request.subject_token_type,
                 requested_type=request.requested_token_type,
                 abroad=request.audience not in ("", f"//{self._parts.codec.region}"),

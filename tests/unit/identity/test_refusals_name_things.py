@@ -16,8 +16,7 @@ from services.identity.core.client_rules import ClientAuthMethod, ClientKind, Cl
 from services.identity.core.duties import Assignment, Duty
 from services.identity.core.issue import StaffFacts, TokenIssue
 from services.identity.core.mandate_rules import MandatePower, MandateState
-from services.identity.tokens import rules as exchange
-from services.identity.tokens.rules import ACCESS_URN, AskedExchange
+from services.identity.tokens.routes import ACCESS_URN, AskedExchange, route
 from tests.unit.identity.records import NOW, client, consent, mandate
 
 SECOND = timedelta(seconds=1)
@@ -127,7 +126,7 @@ CHANNEL = client("window", ClientKind.CHANNEL, assertable=("STAFF",), max_assura
             {"staff": "staff/1"},
         ),
         (
-            lambda: exchange.route(AskedExchange(ACCESS_URN)),
+            lambda: route(AskedExchange(ACCESS_URN)),
             "EXCHANGE_NOT_SUPPORTED",
             {"rule": "combination"},
         ),

@@ -17,12 +17,13 @@ from services.identity.core.claims import (
 from services.identity.core.client_rules import ClientKind, ClientState
 from services.identity.core.issue import TokenIssue
 from services.identity.tokens import rules as exchange
-from services.identity.tokens.rules import (
+from services.identity.tokens.routes import (
     ACCESS_URN,
     ASSERTION_URN,
     DELEGATION_URN,
     AskedExchange,
     ExchangeKind,
+    route,
 )
 from tests.unit.identity.records import client
 from tests.unit.identity.tokens.test_tokens import (
@@ -209,7 +210,7 @@ def test_a_delegation_is_good_for_nothing_else() -> None:
     ],
 )
 def test_an_exchange_is_told_by_its_fields(asked: AskedExchange, found: ExchangeKind) -> None:
-    assert exchange.route(asked) is found
+    assert route(asked) is found
 
 
 @pytest.mark.parametrize(
@@ -228,4 +229,4 @@ def test_an_exchange_is_told_by_its_fields(asked: AskedExchange, found: Exchange
 )
 def test_other_fields_make_no_exchange(asked: AskedExchange) -> None:
     with pytest.raises(InvalidArgument, match="EXCHANGE_NOT_SUPPORTED"):
-        exchange.route(asked)
+        route(asked)
