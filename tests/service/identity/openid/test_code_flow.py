@@ -195,10 +195,10 @@ async def test_the_channels_of_the_region_are_agreed_to_already_and_get_what_peo
 
 async def test_a_partner_gets_of_a_persons_rights_what_is_its_own_too(home: Town, person: str, opened: Opened) -> None:
     party = await relying_party(
-        home, resources_pb2.CLIENT_KIND_PARTNER, "license.licenses.list", "identity.clients.list"
+        home, resources_pb2.CLIENT_KIND_PARTNER, "license.licenses.list", "identity.clients.create"
     )
     browser = opened(party)
-    said = told(await browser.begin(scope="openid identity.clients.list"))
+    said = told(await browser.begin(scope="openid identity.clients.create"))
     assert said["error"] == "invalid_scope", "its own right, but no person's"
     tokens = await browser.signed_in(person, scope="openid license.licenses.list")
     actor = await home.verifier().verify(tokens["access_token"])
