@@ -104,12 +104,18 @@ class Withdrawals:
         self._told_at = told.at
         self._all_at = began if whole else self._all_at
 
-    def restored(self, party: str, at: float) -> None:
+    def restored(self, party: str, at: float, *, stood_withdrawn: bool = False) -> None:
         """Takes new tokens that rest on ``party`` at once, where this process itself restores it.
 
         Should that not be committed after all, nothing is lost: nobody gets new tokens then, and the old stay refused.
+
+        Args:
+            party: what tokens rest on.
+            at: when, in seconds since the epoch.
+            stood_withdrawn: whether it stood withdrawn before, which this process may not have heard of yet: an answer that is
+                on its way to it may still say so.
         """
-        if party in self._known:
+        if stood_withdrawn or party in self._known:
             self._known[party] = math.floor(at)
             self._just_restored[party] = time.monotonic()
 

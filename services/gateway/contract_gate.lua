@@ -167,7 +167,8 @@ local function members(at, kind, path, depth, bound)
     if byte(text, at) ~= 58 then no_json(path) end
     at = skip(at + 1)
     if sub(kind, 1, 1) == "{" then check_null(at, of, join(path, plain(name))) end
-    at = skip(value(at, of, join(path, plain(name)), depth, within))
+    -- What the path says is refused already, whatever it holds.
+    at = skip(value(at, of, join(path, plain(name)), depth, within ~= true and within or nil))
     local what = byte(text, at)
     if what == 125 then return at + 1 end
     if what ~= 44 then no_json(path) end

@@ -83,7 +83,7 @@ class TokenWithdrawals:
     async def renew(self, tx: Transaction, *parties: str) -> None:
         """Refuses tokens that were made before now and rest on ``parties``, and takes those made from now on."""
         await self.withdraw(tx, *parties)
-        await self.restore(tx, *parties)
+        await self._restore(tx, self._wall.now(), parties)
 
     async def narrow(self, tx: Transaction, *parties: str) -> None:
         """Refuses tokens that were made in this second or before, and rest on ``parties``; takes those made from the next on.
@@ -96,13 +96,16 @@ class TokenWithdrawals:
 
     async def restore(self, tx: Transaction, *parties: str) -> None:
         """Takes tokens again that are made from now on; those made before stay refused."""
-        await self._restore(tx, self._wall.now(), parties)
+        await self._restore(tx, self._wall.now(), parties, stood_withdrawn=True)
 
-    async def _restore(self, tx: Transaction, now: datetime, parties: tuple[str, ...]) -> None:
+    async def _restore(
+        self, tx: Transaction, now: datetime, parties: tuple[str, ...], *, stood_withdrawn: bool = False
+    ) -> None:
         for party in sorted(parties):
-            await _RESTORE.first(tx.connection, party=party, now=now)
+            row = await _RESTORE.first(tx.connection, party=party, now=now)
             if self._memory is not None:
-                self._memory.restored(party, now.timestamp())
+                before = stood_withdrawn and row is not None
+                self._memory.restored(party, now.timestamp(), stood_withdrawn=before)
 
     async def changed(self, since: datetime | None) -> pb.ReadWithdrawalsResponse:
         """Tells what changed since a time, of what still counts."""

@@ -53,6 +53,11 @@ def test_no_field_is_said_in_two_places(
     assert (violation["field"], violation["reason"]) == (field, rule)
 
 
+def _put(said: object, odd: object) -> object:
+    """The same with something odd in the place of the text."""
+    return {name: _put(within, odd) for name, within in said.items()} if isinstance(said, dict) else odd
+
+
 def test_what_the_path_says_can_be_said_nowhere_else(client: httpx.Client, bearer: dict[str, str]) -> None:
     """Of every method: what its path binds, said in the query or in the body too, is refused even if it is the same."""
     for service in services(read_image()):
@@ -68,6 +73,9 @@ def test_what_the_path_says_can_be_said_nowhere_else(client: httpx.Client, beare
                             said = {name: said}
                         answer = client.request(verb, path_like(template), json=said, headers=bearer)
                         assert violation_of(answer)["reason"] == "json.bound_by_path", rpc.path
+                        for odd in ({}, {"x": {"": None}}, [{"x": 1}], None, 1):
+                            answer = client.request(verb, path_like(template), json=_put(said, odd), headers=bearer)
+                            assert violations_of(answer)[0]["reason"] == "json.bound_by_path", (rpc.path, odd)
 
 
 @pytest.mark.parametrize(

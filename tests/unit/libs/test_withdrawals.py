@@ -157,3 +157,15 @@ async def test_what_this_process_restores_takes_new_tokens_at_once() -> None:
     for refused in (_actor(claims={"iat": 499}), _actor(client="other")):
         with pytest.raises(Unauthenticated):
             known.check(refused)
+
+
+async def test_what_it_had_not_heard_of_is_restored_all_the_same() -> None:
+    """Withdrawn and restored within a second: the answer that tells of the first comes behind the second."""
+    identity = Identity()
+    known = await _told(identity)
+    known.restored("clients/hall", 500.7, stood_withdrawn=True)
+    identity.parties = {"clients/hall": math.inf}  # as it was read before the restoration was committed
+    await known.look()
+    known.check(OFFICE)
+    with pytest.raises(Unauthenticated):
+        known.check(_actor(claims={"iat": 499}))
