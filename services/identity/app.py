@@ -109,7 +109,7 @@ async def app(process: Process) -> App:
             *(each.run for each in keepers),
             Forgetter(parts).run,
             ClientEnds(parts).run,
-            sender.run,
+            *([sender.run] if sender.kinds else ()),
             ForgottenScans(process.database, process.wall).run,
         ],
         closers=[register.close, passwords.close, scanning.close, sender.close],
