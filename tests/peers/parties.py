@@ -19,6 +19,7 @@ from tongban.identity.v1 import (
     sign_in_service_pb2_grpc,
 )
 
+PASSWORD_KIND = sign_in_service_pb2.AUTHENTICATOR_KIND_PASSWORD
 PASSWORD = "会当凌绝顶一览众山小"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 
@@ -51,10 +52,12 @@ async def somebody(town: Town) -> tuple[str, str]:
     return made.name, found.citizen_id
 
 
-async def enrollment_uri(town: Town, person: str) -> str:
-    """The page at which the person sets a password."""
+async def enrollment_uri(
+    town: Town, person: str, kind: "sign_in_service_pb2.AuthenticatorKind.ValueType" = PASSWORD_KIND
+) -> str:
+    """The page at which the person sets a password, or one-time codes."""
     stub = sign_in_service_pb2_grpc.SignInServiceStub(town.office.gateway.channel)
-    asked = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id())
+    asked = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id(), kind=kind)
     token = await town.office.token_of_person(person)
     return (await town.office.gateway.call(stub.BeginEnrollment, asked, sign_in_service_pb2.Enrollment, token)).uri
 

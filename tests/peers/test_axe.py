@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 from playwright.async_api import Page, async_playwright
 
@@ -11,6 +12,7 @@ from tests.peers.conftest import Town
 from tests.peers.fetch import OPENID
 from tests.peers.parties import PASSWORD, enrollment_uri, registered, somebody
 from tests.support.browser import CHROMIUM, FLAGS
+from tongban.identity.v1.sign_in_service_pb2 import AUTHENTICATOR_KIND_ONE_TIME_CODE
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 _REDIRECT = "https://partner.test/axe"
@@ -70,5 +72,19 @@ async def test_axe_finds_nothing(town: Town, axe: Path, language: str, width: in
         for path in ("/oauth/end-session", "/oauth/authorize"):
             await page.goto(f"{url}{path}")
             faults += await _faults(page, axe)
+        await page.goto(await enrollment_uri(town, person, AUTHENTICATOR_KIND_ONE_TIME_CODE))
+        secret = (await page.inner_text("code")).replace(" ", "")
+        for code in ("000000", pyotp.TOTP(secret).now()):
+            faults += await _faults(page, axe)
+            await page.fill("#code", code)
+            await page.press("#code", "Enter")
+            await page.wait_for_load_state()
+        await page.goto(str(httpx.URL(f"{url}/oauth/authorize", params={**asked, "prompt": "login"})))
+        await page.fill("#login", number)
+        await page.fill("#password", PASSWORD)
+        await page.press("#password", "Enter")
+        await page.wait_for_load_state()
+        assert await page.locator("#code").count() == 1, "the page at which the code is asked for"
+        faults += await _faults(page, axe)
         await chromium.close()
     assert faults == []

@@ -24,6 +24,8 @@ authorization_requests = sa.Table(
     sa.Column("client", sa.Text, nullable=False),
     columns.json("parameters"),
     columns.nothing_yet("browser"),
+    columns.text("person"),
+    columns.moment("proven_time"),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("authorization_requests_expire", "expire_time"),
@@ -42,6 +44,7 @@ class AuthorizationRequest:
         client: the OAuth client_id.
         parameters: as they came.
         browser: SM3 of the cookie of the browser that it belongs to; empty as long as it was only pushed.
+        person, proven_time: whose password was right, and when: who still has to show a one-time code.
     """
 
     id: str
@@ -51,6 +54,8 @@ class AuthorizationRequest:
     browser: bytes
     expire_time: datetime
     create_time: datetime
+    person: str = ""
+    proven_time: datetime | None = None
 
 
 ADD = Addition(AuthorizationRequest)
@@ -62,6 +67,11 @@ _TAKE = Query(
     AuthorizationRequest,
     """DELETE FROM authorization_requests
     WHERE ticket = :ticket AND expire_time > CAST(:now AS timestamptz) RETURNING {columns}""",
+)
+_PROVE = Query(
+    AuthorizationRequest,
+    """UPDATE authorization_requests SET person = :person, proven_time = CAST(:now AS timestamptz)
+    WHERE ticket = :ticket RETURNING {columns}""",
 )
 _FORGET = Query(
     AuthorizationRequest,
@@ -79,6 +89,11 @@ async def find(connection: DatabaseConnection, ticket: bytes, now: datetime) -> 
 async def take(connection: DatabaseConnection, ticket: bytes, now: datetime) -> AuthorizationRequest | None:
     """Takes a request away, so that it is used once; None where it was used or is over."""
     return await _TAKE.first(connection, ticket=ticket, now=now)
+
+
+async def prove(connection: DatabaseConnection, ticket: bytes, person: str, now: datetime) -> None:
+    """Notes whose password was right in the browser of a request."""
+    await _PROVE.first(connection, ticket=ticket, person=person, now=now)
 
 
 async def forget(connection: DatabaseConnection, now: datetime) -> None:

@@ -28,6 +28,8 @@ from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 CODE_LASTS = timedelta(seconds=60)
 """So long the browser may take to bring the code, and its client to exchange it (RFC 6749, 4.1.2 allows ten minutes)."""
+PROVEN_LASTS = timedelta(minutes=5)
+"""So long after the password its one-time code may come."""
 PUSHED_URN = "urn:ietf:params:oauth:request_uri:"
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
 _MOST_SECONDS = 10**9
@@ -119,6 +121,17 @@ class Authorizations:
             error.state = asked.parameters.get("state")
             error.redirect_uri = asked.parameters["redirect_uri"]
             return NextStep(location=self._told(client, error))
+
+    async def proven(self, asked: AuthorizationRequest, person: str) -> None:
+        """Notes whose password was right; who has to show a one-time code has not signed in yet."""
+        async with self._parts.database.read() as connection:
+            await authorizations.prove(connection, asked.ticket, person, self._parts.wall.now())
+
+    def waits_for(self, asked: AuthorizationRequest) -> str:
+        """Returns whose one-time code is waited for; raises NotAsked where nobody's is, or no longer."""
+        if asked.proven_time is None or asked.proven_time + PROVEN_LASTS <= self._parts.wall.now():
+            raise NotAsked
+        return asked.person
 
     async def refuse(self, asked: AuthorizationRequest) -> str:
         """Ends a request because the person does not want it; returns where the browser is sent."""

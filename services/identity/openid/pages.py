@@ -18,12 +18,17 @@ _DAY = 24 * 3600
 
 
 class BrowserPages:
-    """Renders the pages of a region."""
+    """Renders the pages of a region.
+
+    Attributes:
+        region: what they call it.
+    """
 
     def __init__(self, region: str, base_url: str) -> None:
         loader = jinja2.PackageLoader("services.identity.openid")
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._templates.globals.update(region=region)
+        self.region = region
         self._secure = base_url.startswith("https://")
 
     def page(self, request: Request, template: str, *, status: int = 200, target: str = "", **values: Any) -> Response:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+import segno
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,7 +24,16 @@ from services.identity.openid.authorize import Authorizations, NextStep, NotAske
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages
 from services.identity.signin.api import ENROLLMENT_PATH
-from services.identity.signin.service import EnrollmentOver, PasswordAttempt, SignInRefused, SignIns, SignInTooSoon
+from services.identity.signin.service import (
+    CodeSetup,
+    EnrollmentOver,
+    OpenedSession,
+    PasswordAttempt,
+    ProvenPassword,
+    SignInRefused,
+    SignIns,
+    SignInTooSoon,
+)
 
 _LONGEST_QUERY = 16_384
 _LONGEST_VALUE = 4_096
@@ -50,6 +60,7 @@ class SignInPages:
         paths: dict[str, tuple[Handle, list[str]]] = {
             "/oauth/authorize": (self.authorize, ["GET", "POST"]),
             "/oauth/sign-in": (self.sign_in, ["POST"]),
+            "/oauth/one-time-code": (self.one_time_code, ["POST"]),
             "/oauth/consent": (self.consent, ["POST"]),
             "/oauth/end-session": (self.end_session, ["GET", "POST"]),
         }
@@ -110,8 +121,30 @@ class SignInPages:
         except tuple(_FAULTS) as refusal:
             step = NextStep("sign_in", asked=asked, client=client)
             return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
-        step = await self._authorizations.go_on(asked, opened.session)
-        answer = self._next(request, step, form.get("ticket"))
+        if isinstance(opened, ProvenPassword):
+            await self._authorizations.proven(asked, opened.person)
+            return self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
+        return await self._signed_in(request, asked, opened, form.get("ticket"))
+
+    async def one_time_code(self, request: Request) -> Response:
+        """Signs somebody in by the code behind their password, and goes on."""
+        form = await read_form(request)
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
+        person, agent = self._authorizations.waits_for(asked), request.headers.get("user-agent", "")
+        current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        try:
+            opened = await self._sign_ins.by_code(person, form.get("code"), agent, current)
+        except tuple(_FAULTS) as refusal:
+            step = NextStep("one_time_code", asked=asked, client=client)
+            return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+        return await self._signed_in(request, asked, opened, form.get("ticket"))
+
+    async def _signed_in(
+        self, request: Request, asked: AuthorizationRequest, opened: OpenedSession, ticket: str
+    ) -> Response:
+        answer = self._next(request, await self._authorizations.go_on(asked, opened.session), ticket)
         self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
         return answer
 
@@ -144,18 +177,39 @@ class SignInPages:
         )
 
     async def enrollment(self, request: Request) -> Response:
-        """Shows the page at which a password is set."""
+        """Shows the page at which a password, or an application with one-time codes, is set."""
         ticket = request.query_params.get("ticket", "")
-        await self._sign_ins.enrollment(ticket)
-        return self._enrolling(request, ticket)
+        opened = await self._sign_ins.enrollment(ticket)
+        setup = self._sign_ins.code_setup(opened, self._pages.region)
+        return self._enrolling(request, ticket) if setup is None else self._setting_up(request, ticket, setup)
 
     async def enroll(self, request: Request) -> Response:
-        """Sets a password."""
+        """Sets it."""
         form = await read_form(request)
+        opened = await self._sign_ins.enrollment(form.get("ticket"))
+        setup = self._sign_ins.code_setup(opened, self._pages.region)
+        if setup is not None:
+            right = await self._sign_ins.set_code(form.get("ticket"), form.get("code"))
+            if not right:
+                return self._setting_up(request, form.get("ticket"), setup, "wrong")
+            return self._pages.page(request, "message.html", kind="code_saved")
         fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
         if fault is not None:
             return self._enrolling(request, form.get("ticket"), fault.value)
         return self._pages.page(request, "message.html", kind="saved")
+
+    def _setting_up(self, request: Request, ticket: str, setup: CodeSetup, fault: str = "") -> Response:
+        drawn = segno.make(setup.uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True)
+        groups = " ".join(setup.secret[place : place + 4] for place in range(0, len(setup.secret), 4))
+        return self._pages.page(
+            request,
+            "enroll_code.html",
+            status=_status(fault),
+            ticket=ticket,
+            fault=fault,
+            drawn=drawn,
+            secret=groups,
+        )
 
     def _enrolling(self, request: Request, ticket: str, fault: str = "") -> Response:
         shortest, longest = self._sign_ins.password_lengths

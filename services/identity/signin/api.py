@@ -17,8 +17,9 @@ from services.identity.core.accounts import active_person
 from services.identity.core.names import region_of
 from services.identity.core.parts import Parts
 from services.identity.signin import rules, store
-from services.identity.signin.convert import authenticator_message, session_message
-from services.identity.signin.rules import EnrollmentRow
+from services.identity.signin.convert import authenticator_message, enrolled_kind, session_message
+from services.identity.signin.one_time_codes import new_secret
+from services.identity.signin.rules import AuthenticatorKind, EnrollmentRow
 from services.identity.signin.service import SignIns, digest
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
@@ -37,14 +38,18 @@ class SignInApi:
     async def begin_enrollment(self, request: pb.BeginEnrollmentRequest, call: Call) -> pb.Enrollment:
         """Opens the page at which the person sets their password; one that was open before is closed."""
         person, ticket, now = _own(call), secrets.token_urlsafe(32), self._parts.wall.now()
-        expire = now + rules.ENROLLMENT_LASTS
+        expire, identifier = now + rules.ENROLLMENT_LASTS, uuid7()
+        kind = enrolled_kind(request.kind)
+        by_code = kind is AuthenticatorKind.ONE_TIME_CODE
+        secret = self._parts.cipher.encrypt_text(store.SECRET, identifier, new_secret()) if by_code else b""
+        opened = EnrollmentRow(
+            identifier, person, digest(ticket), call.actor.assurance, expire, now, kind=kind, secret=secret
+        )
 
         async def work(tx: Transaction) -> pb.Enrollment:
             await _in_use(tx.connection, person)
             await store.CLOSE_ENROLLMENTS.all(tx.connection, person=person, now=now)
-            row = await store.ADD_ENROLLMENT.add(
-                tx.connection, EnrollmentRow(uuid7(), person, digest(ticket), expire, now)
-            )
+            row = await store.ADD_ENROLLMENT.add(tx.connection, opened)
             tx.about = f"enrollments/{row.id}"
             uri = f"{self._parts.base_url}{ENROLLMENT_PATH}?ticket={ticket}"
             return pb.Enrollment(uri=uri, expire_time=timestamp(expire))

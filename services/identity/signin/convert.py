@@ -7,12 +7,17 @@ from libs.crypto.envelope import FieldCipher
 from libs.db.etag import etag_of
 from libs.rpc.messages import Names, timestamp
 from services.identity.core.sessions import SignInSession
-from services.identity.signin.rules import Authenticator
+from services.identity.signin.rules import Authenticator, AuthenticatorKind
 from services.identity.signin.store import USER_AGENT
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 _KINDS, _STATES = Names(pb.AuthenticatorKind), Names(pb.AuthenticatorState)
 _SESSION_STATES = Names(pb.SessionState)
+
+
+def enrolled_kind(asked: pb.AuthenticatorKind.ValueType) -> AuthenticatorKind:
+    """Returns what somebody wants to set; what is not said is the password."""
+    return AuthenticatorKind(_KINDS.name(asked)) if asked else AuthenticatorKind.PASSWORD
 
 
 def authenticator_message(row: Authenticator) -> pb.Authenticator:

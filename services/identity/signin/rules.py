@@ -14,9 +14,12 @@ ENROLLMENT_LASTS = timedelta(minutes=10)
 """For so long the page at which one sets up one's sign-in can be opened."""
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 128
-PASSWORD = "pwd"  # noqa: S105 - the word of RFC 8176 for the method, no secret
-_CEILINGS = MappingProxyType({PASSWORD: 2})
-"""The assurance that a session reaches by each method, whatever the account has (docs/decisions/0069)."""
+PASSWORD, ONE_TIME_CODE = "pwd", "otp"
+"""The words of RFC 8176 for how one signs in."""
+_CEILINGS = MappingProxyType({frozenset({PASSWORD}): 2, frozenset({PASSWORD, ONE_TIME_CODE}): 3})
+"""The assurance that a session reaches by these methods together, whatever the account has (docs/decisions/0069)."""
+CODE_SECONDS = 30
+"""For so long an application shows a code (RFC 6238, 5.2); the one before and the one behind are taken too."""
 _AGENT_LENGTH = 200
 _FEWEST_CHARACTERS = 5
 
@@ -25,6 +28,7 @@ class AuthenticatorKind(StrEnum):
     """What one signs in with (AuthenticatorKind of the contract)."""
 
     PASSWORD = "PASSWORD"  # noqa: S105 - the name of a kind, no secret
+    ONE_TIME_CODE = "ONE_TIME_CODE"
 
 
 class AuthenticatorState(StrEnum):
@@ -50,16 +54,24 @@ class PasswordFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Something that a person signs in with; ``verifier`` is what it is checked by, encrypted."""
+    """Something that a person signs in with.
+
+    Attributes:
+        verifier: what it is checked by, encrypted: argon2id of a password, the secret of one-time codes.
+        assurance: of the session in which it was set: it vouches for no more.
+        used_step: the number of the last one-time code that was taken; no earlier one is (RFC 6238, 5.2).
+    """
 
     id: str
     person: str
     kind: AuthenticatorKind
     verifier: bytes
+    assurance: int
     create_time: datetime
     update_time: datetime
     state: AuthenticatorState = AuthenticatorState.ACTIVE
     last_use_time: datetime | None = None
+    used_step: int = 0
     version: int = 1
 
     @property
@@ -70,13 +82,19 @@ class Authenticator:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentRow:
-    """An opened page at which a person sets up their sign-in: known by a digest of the secret in its address."""
+    """An opened page at which a person sets up their sign-in: known by a digest of the secret in its address.
+
+    ``assurance`` is that of the session that opened it. Of one-time codes ``secret`` is what the application is to hold, encrypted; of a password there is none.
+    """
 
     id: str
     person: str
     ticket: bytes
+    assurance: int
     expire_time: datetime
     create_time: datetime
+    kind: AuthenticatorKind = AuthenticatorKind.PASSWORD
+    secret: bytes = b""
     used_time: datetime | None = None
 
 
@@ -95,9 +113,15 @@ def remove(authenticator: Authenticator) -> AuthenticatorState:
     return AuthenticatorState.REMOVED
 
 
-def session_level(account: int, methods: Sequence[str]) -> int:
-    """Returns the assurance of a session: how far the person is known, and how surely it is they who sit there."""
-    return min(account, max(_CEILINGS[method] for method in methods))
+def session_level(account: int, methods: Sequence[str], set_at: Collection[int]) -> int:
+    """Returns the assurance of a session: how far the person is known, and how surely it is they who sit there.
+
+    Args:
+        account: the level of the account.
+        methods: how they signed in.
+        set_at: the level of the sessions in which what they signed in with was set.
+    """
+    return min(account, _CEILINGS[frozenset(methods)], *set_at)
 
 
 def normal_password(typed: str) -> str:

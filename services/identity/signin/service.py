@@ -8,7 +8,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.crypto.envelope import Column
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command
 from libs.db.connection import DatabaseConnection
@@ -19,9 +18,11 @@ from services.identity.core.accounts import Person, active_person, document_inde
 from services.identity.core.parts import Parts
 from services.identity.core.sessions import SESSION_LASTS, SessionState, SignInSession
 from services.identity.signin import store
+from services.identity.signin.one_time_codes import setup_uri, step_of
 from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.rules import (
     LONGEST_PASSWORD,
+    ONE_TIME_CODE,
     PASSWORD,
     SHORTEST_PASSWORD,
     Authenticator,
@@ -35,28 +36,15 @@ from services.identity.signin.rules import (
     session_level,
     short_agent,
 )
+from services.identity.signin.throttling import OF_ACCOUNT, OF_ADDRESS, OF_CODE, Throttling
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 _METHOD = "signin."
 _CITIZEN = "111"
 _OTHER_DOCUMENTS = ("112", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "553")
-_ATTEMPT = Column("sign_in_attempts", "key")
 _NOBODY = "persons/-"
-
-
-@dataclass(frozen=True, slots=True)
-class _Throttle:
-    """So many attempts are free; then each has to wait, twice as long as the one before. One is forgotten in ``decay_seconds``."""
-
-    free: int
-    first_seconds: int
-    decay_seconds: int
-    longest_seconds: int = 900
-
-
-_OF_ACCOUNT, _OF_ADDRESS = _Throttle(5, 30, 3600), _Throttle(100, 5, 36)
-"""Many people share an address: it is held back at another pace, and what succeeds from it does not count."""
+_REFUSED = "SIGN_IN_REFUSED"
 
 
 class SignInRefused(Exception):
@@ -89,6 +77,30 @@ class OpenedSession:
     cookie: str
 
 
+@dataclass(frozen=True, slots=True)
+class CodeSetup:
+    """What an application takes up: the secret for who types it, and the address that a QR code holds."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenPassword:
+    """Whose password was right, and who still has to show a one-time code."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What somebody signed in with, how that is called, and what their browser says of itself."""
+
+    held: tuple[Authenticator, ...]
+    methods: tuple[str, ...]
+    agent: str
+
+
 def digest(secret: str) -> bytes:
     """Returns what is stored of a random secret."""
     return sm3(secret.encode())
@@ -105,61 +117,80 @@ class SignIns:
 
     def __init__(self, parts: Parts, passwords: Passwords, breached: BreachedPasswords) -> None:
         self._parts = parts
+        self._throttling = Throttling(parts)
         self._passwords = passwords
         self._breached = breached
 
-    async def by_password(self, attempt: PasswordAttempt, current: SignInSession | None) -> OpenedSession:
+    async def by_password(
+        self, attempt: PasswordAttempt, current: SignInSession | None
+    ) -> "OpenedSession | ProvenPassword":
         """Signs somebody in; in their session ``current``, where they have one and it is theirs.
+
+        Where they have set one-time codes they are not signed in yet: :meth:`by_code` does it.
 
         Raises:
             SignInRefused, SignInTooSoon.
             ResourceExhausted: RATE_LIMITED, too many passwords wait to be checked.
         """
-        account = self._key("account", attempt.login.strip().upper())
-        await self._count(account, _OF_ACCOUNT)
-        address = self._key("address", attempt.address)
-        await self._count(address, _OF_ADDRESS)
+        account = self._throttling.key("account", attempt.login.strip().upper())
+        address = self._throttling.key("address", attempt.address)
+        for key, throttle in ((account, OF_ACCOUNT), (address, OF_ADDRESS)):
+            if not await self._throttling.counted(key, throttle):
+                raise SignInTooSoon
         person, held = await self._found(attempt.login.strip())
         stored = self._parts.cipher.decrypt_text(store.VERIFIER, held.id, held.verifier) if held else None
         password = normal_password(attempt.password)
         same = await self._passwords.holds(password, stored)
         command = _command("password", person.name if person else "")
         if not same or person is None or held is None or stored is None:
-            await self._parts.audit.write(command, person.name if person else _NOBODY, result="SIGN_IN_REFUSED")
+            await self._parts.audit.write(command, person.name if person else _NOBODY, result=_REFUSED)
             raise SignInRefused
         fresh = await self._passwords.hashed(password) if self._passwords.outdated(stored) else ""
-        cookie = secrets.token_urlsafe(32)
 
-        async def work(tx: Transaction) -> SignInSession:
+        async def work(tx: Transaction) -> OpenedSession | ProvenPassword:
             await active_person(tx.connection, person.name, lock=True)
             await store.forgive(tx.connection, account)
             await store.give_back(tx.connection, address)
-            session = await self._opened(tx, person, cookie, attempt.agent, current)
             again = {"verifier": self._parts.cipher.encrypt_text(store.VERIFIER, held.id, fresh)} if fresh else {}
             await store.UPDATE_AUTHENTICATOR.first(tx.connection, held.id, last_use_time=self._now(), **again)
-            tx.emit(session.name, events.SessionStarted(session=session.name, person=person.name))
-            tx.record(session.name)
-            return session
+            if await store.in_use(tx.connection, person.name, AuthenticatorKind.ONE_TIME_CODE) is not None:
+                tx.record(person.name)
+                return ProvenPassword(person.name)
+            return await self._opened(tx, person, _Shown((held,), (PASSWORD,), attempt.agent), current)
 
-        return OpenedSession(await self._parts.uow.step(command, work), cookie)
+        return await self._parts.uow.step(command, work)
 
-    async def _count(self, key: bytes, throttle: _Throttle) -> None:
-        now = self._now()
-        async with self._parts.database.read() as connection:
-            counted = await store.counted(
-                connection,
-                key=key,
-                now=now,
-                decay=throttle.decay_seconds,
-                free=throttle.free,
-                first=throttle.first_seconds,
-                longest=throttle.longest_seconds,
-            )
-        if counted is None:
+    async def by_code(self, person: str, typed: str, agent: str, current: SignInSession | None) -> OpenedSession:
+        """Signs somebody in whose password was right, by the code that their application shows; each is good once.
+
+        Raises:
+            SignInRefused, SignInTooSoon.
+        """
+        key = self._throttling.key("code", person)
+        if not await self._throttling.counted(key, OF_CODE):
             raise SignInTooSoon
+        async with self._parts.database.read() as connection:
+            held = await store.in_use(connection, person, AuthenticatorKind.ONE_TIME_CODE)
+            password = await store.in_use(connection, person, AuthenticatorKind.PASSWORD)
+        secret = self._parts.cipher.decrypt_text(store.VERIFIER, held.id, held.verifier) if held else ""
+        step = step_of(secret, typed, self._now()) if secret else None
+        command = _command("oneTimeCode", person)
 
-    def _key(self, kind: str, of: str) -> bytes:
-        return self._parts.cipher.blind_index(_ATTEMPT, f"{kind}:{of}")
+        async def work(tx: Transaction) -> OpenedSession | None:
+            row = await active_person(tx.connection, person, lock=True)
+            assert held is not None
+            assert step is not None
+            if password is None or not await store.take_code(tx.connection, held.id, step, self._now()):
+                return None
+            await store.forgive(tx.connection, key)
+            shown = _Shown((password, held), (PASSWORD, ONE_TIME_CODE), agent)
+            return await self._opened(tx, row, shown, current)
+
+        opened = await self._parts.uow.step(command, work) if step is not None else None
+        if opened is None:
+            await self._parts.audit.write(command, person, result=_REFUSED)
+            raise SignInRefused
+        return opened
 
     async def _found(self, login: str) -> tuple[Person | None, Authenticator | None]:
         """Looks an account up by the number of a document, and its password; nobody's is looked up where there is none."""
@@ -192,20 +223,38 @@ class SignIns:
         return [document_index(self._parts.cipher, _CITIZEN, "")]
 
     async def _opened(
-        self, tx: Transaction, person: Person, cookie: str, agent: str, current: SignInSession | None
-    ) -> SignInSession:
-        now, methods = self._now(), (PASSWORD,)
-        level = session_level(person.assurance, methods)
-        if current is not None and current.person == person.name:
-            locked = await store.session(tx.connection, current.name, lock=True)
-            if locked.state_at(now) is SessionState.ACTIVE:
-                change = {"methods": methods, "assurance": level, "auth_time": now, "update_time": now}
-                return await store.UPDATE_SESSION.one(tx.connection, locked.id, cookie=digest(cookie), **change)
-        identifier = uuid7()
-        said = self._parts.cipher.encrypt_text(store.USER_AGENT, identifier, short_agent(agent))
-        times = (now, now + SESSION_LASTS, now, now)
-        made = SignInSession(identifier, person.name, digest(cookie), methods, level, said, *times)
-        return await store.ADD_SESSION.add(tx.connection, made)
+        self, tx: Transaction, person: Person, shown: "_Shown", current: SignInSession | None
+    ) -> OpenedSession:
+        """Opens a session, or goes on in ``current``; the browser shows it by another secret from now on."""
+        now, cookie = self._now(), secrets.token_urlsafe(32)
+        level = session_level(person.assurance, shown.methods, [each.assurance for each in shown.held])
+        session = await self._gone_on(tx, person, shown, current, cookie, level)
+        if session is None:
+            identifier = uuid7()
+            said = self._parts.cipher.encrypt_text(store.USER_AGENT, identifier, short_agent(shown.agent))
+            times = (now, now + SESSION_LASTS, now, now)
+            made = SignInSession(identifier, person.name, digest(cookie), shown.methods, level, said, *times)
+            session = await store.ADD_SESSION.add(tx.connection, made)
+        tx.emit(session.name, events.SessionStarted(session=session.name, person=person.name))
+        tx.record(session.name)
+        return OpenedSession(session, cookie)
+
+    async def _gone_on(
+        self,
+        tx: Transaction,
+        person: Person,
+        shown: "_Shown",
+        current: SignInSession | None,
+        cookie: str,
+        level: int,
+    ) -> SignInSession | None:
+        if current is None or current.person != person.name:
+            return None
+        now, locked = self._now(), await store.session(tx.connection, current.name, lock=True)
+        if locked.state_at(now) is not SessionState.ACTIVE:
+            return None
+        change = {"methods": shown.methods, "assurance": level, "auth_time": now, "update_time": now}
+        return await store.UPDATE_SESSION.one(tx.connection, locked.id, cookie=digest(cookie), **change)
 
     async def session_of(self, cookie: str) -> SignInSession | None:
         """Returns the session that a browser shows, as long as it lasts; None where it shows none."""
@@ -250,14 +299,34 @@ class SignIns:
     async def set_password(self, ticket: str, typed: str, again: str) -> PasswordFault | None:
         """Sets a password at an opened page, and uses that up; returns why it is not taken, or None. Raises EnrollmentOver."""
         opened = await self.enrollment(ticket)
+        if opened.kind is not AuthenticatorKind.PASSWORD:
+            raise EnrollmentOver
         password = normal_password(typed)
         fault = await self._fault(opened.person, password)
         if password != normal_password(again):
             fault = PasswordFault.DIFFERENT
-        if fault is not None:
-            return fault
-        await self._keep(opened, ticket, await self._passwords.hashed(password))
-        return None
+        if fault is None:
+            await self._keep(opened, ticket, await self._passwords.hashed(password))
+        return fault
+
+    def code_setup(self, opened: EnrollmentRow, region: str) -> CodeSetup | None:
+        """Returns what a page shows by which an application takes up the secret of one-time codes; None where it sets a password."""
+        if opened.kind is not AuthenticatorKind.ONE_TIME_CODE:
+            return None
+        secret = self._parts.cipher.decrypt_text(store.SECRET, opened.id, opened.secret)
+        return CodeSetup(secret, setup_uri(secret, region, opened.person.partition("/")[2][-8:]))
+
+    async def set_code(self, ticket: str, typed: str) -> bool:
+        """Sets one-time codes at an opened page, where the first code is right, and uses the page up; raises EnrollmentOver."""
+        opened = await self.enrollment(ticket)
+        if opened.kind is not AuthenticatorKind.ONE_TIME_CODE:
+            raise EnrollmentOver
+        secret = self._parts.cipher.decrypt_text(store.SECRET, opened.id, opened.secret)
+        step = step_of(secret, typed, self._now())
+        if step is None:
+            return False
+        await self._keep(opened, ticket, secret, step)
+        return True
 
     async def _fault(self, person: str, password: str) -> PasswordFault | None:
         async with self._parts.database.read() as connection:
@@ -269,10 +338,12 @@ class SignIns:
             return PasswordFault.BREACHED
         return fault
 
-    async def _keep(self, opened: EnrollmentRow, ticket: str, hashed: str) -> None:
+    async def _keep(self, opened: EnrollmentRow, ticket: str, checked_by: str, step: int = 0) -> None:
         identifier, now = uuid7(), self._now()
-        verifier = self._parts.cipher.encrypt_text(store.VERIFIER, identifier, hashed)
-        made = Authenticator(identifier, opened.person, AuthenticatorKind.PASSWORD, verifier, now, now)
+        verifier = self._parts.cipher.encrypt_text(store.VERIFIER, identifier, checked_by)
+        made = Authenticator(
+            identifier, opened.person, opened.kind, verifier, opened.assurance, now, now, used_step=step
+        )
 
         async def work(tx: Transaction) -> None:
             await active_person(tx.connection, opened.person, lock=True)
@@ -284,11 +355,11 @@ class SignIns:
                     tx.connection, before.id, state=AuthenticatorState.SUPERSEDED, update_time=now
                 )
             await store.ADD_AUTHENTICATOR.add(tx.connection, made)
-            kind = pb.AUTHENTICATOR_KIND_PASSWORD
+            kind = pb.AuthenticatorKind.Value(f"AUTHENTICATOR_KIND_{made.kind}")
             tx.emit(made.name, events.AuthenticatorAdded(authenticator=made.name, person=made.person, kind=kind))
             tx.record(made.name)
 
-        await self._parts.uow.step(_command("setPassword", opened.person), work)
+        await self._parts.uow.step(_command("setAuthenticator", opened.person), work)
 
     def _now(self) -> datetime:
         return self._parts.wall.now()

@@ -21,6 +21,7 @@ from services.identity.signin.rules import Authenticator, EnrollmentRow
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 VERIFIER = Column("authenticators", "verifier")
+SECRET = Column("enrollments", "secret")
 USER_AGENT = Column("sessions", "user_agent")
 
 authenticators = sa.Table(
@@ -30,8 +31,10 @@ authenticators = sa.Table(
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("verifier", sa.LargeBinary, nullable=False),
+    sa.Column("assurance", sa.SmallInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     columns.moment("last_use_time"),
+    *columns.amounts("used_step"),
     *columns.life(),
     sa.Index("authenticators_of_person", "person", "create_time", "id"),
     sa.Index("authenticators_in_use", "person", "kind", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
@@ -45,6 +48,9 @@ enrollments = sa.Table(
     columns.record_id(),
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("ticket", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("assurance", sa.SmallInteger, nullable=False),
+    columns.nothing_yet("secret"),
     columns.moment("expire_time", nullable=False),
     columns.moment("used_time"),
     columns.moment("create_time", nullable=False),
@@ -127,6 +133,11 @@ LISTED_SESSIONS = FilteredList(
     "create_time desc",
 )
 _AUTHENTICATOR = Query(Authenticator, "SELECT {columns} FROM authenticators WHERE id = CAST(:id AS uuid) FOR UPDATE")
+_TAKE_CODE = Query(
+    Authenticator,
+    """UPDATE authenticators SET used_step = :step, last_use_time = CAST(:now AS timestamptz), version = version + 1
+    WHERE id = CAST(:id AS uuid) AND state = 'ACTIVE' AND used_step < CAST(:step AS bigint) RETURNING {columns}""",
+)
 _IN_USE = Query(
     Authenticator,
     "SELECT {columns} FROM authenticators WHERE person = :person AND kind = :kind AND state = 'ACTIVE'",
@@ -197,6 +208,11 @@ async def authenticator(connection: DatabaseConnection, name: str, person: str) 
 async def in_use(connection: DatabaseConnection, person: str, kind: str) -> Authenticator | None:
     """Reads what a person signs in with of a kind, or None."""
     return await _IN_USE.first(connection, person=person, kind=kind)
+
+
+async def take_code(connection: DatabaseConnection, key: str, step: int, now: datetime) -> bool:
+    """Uses a one-time code up, named by its number; says whether neither it nor a later one was used before."""
+    return await _TAKE_CODE.first(connection, id=key, step=step, now=now) is not None
 
 
 async def session(connection: DatabaseConnection, name: str, *, lock: bool = False) -> SignInSession:

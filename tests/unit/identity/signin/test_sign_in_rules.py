@@ -49,7 +49,7 @@ def test_the_same_characters_are_the_same_password_however_they_are_composed() -
 
 @pytest.mark.parametrize(("account", "level"), [(0, 0), (1, 1), (2, 2), (3, 2), (4, 2)])
 def test_a_password_alone_stands_for_level_two_at_most(account: int, level: int) -> None:
-    assert session_level(account, ("pwd",)) == level
+    assert session_level(account, ("pwd",), (4,)) == level
 
 
 def test_what_a_browser_says_of_itself_is_short_and_printable() -> None:
