@@ -21,6 +21,12 @@ positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404",
 # A line of the request that is longer than taken at all is 414 (RFC 9110, 15.5.15).
 negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "405", "409", "413", "414", "415", "429"]
 [[operations]]
+# What is wrong with a draft is not drawn: schemathesis ends with an error of its own where it negates its schema ("a `not` whose
+# complement is not spelled out").
+include-path = "/v1/cases/{case}"
+include-method = "PATCH"
+generation.mode = "positive"
+[[operations]]
 # The status of a stream is said with its first answer, and what comes after that can be wrong all the same.
 include-path = "/v1/licenses:verifyLicenses"
 checks.negative_data_rejection.expected-statuses = ["200", "400"]
