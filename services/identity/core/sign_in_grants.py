@@ -98,7 +98,9 @@ _OF_SESSIONS = Query(
 _AGREED = Query(
     SignInGrant,
     """SELECT {columns} FROM sign_in_grants
-    WHERE person = :person AND client = :client AND revoke_time IS NULL ORDER BY create_time DESC LIMIT 1""",
+    WHERE person = :person AND client = :client AND revoke_time IS NULL
+      AND NOT EXISTS (SELECT FROM sessions WHERE sessions.id = sign_in_grants.session AND sessions.state = 'ENDED')
+    ORDER BY create_time DESC LIMIT 1""",
 )
 
 
@@ -113,7 +115,7 @@ async def grant(connection: DatabaseConnection, identifier: str, *, lock: bool =
 
 
 async def agreed_before(connection: DatabaseConnection, person: str, client: str) -> SignInGrant | None:
-    """Reads the last grant of a person to a client that was not revoked, or None."""
+    """Reads the last grant of a person to a client that was taken back neither by itself nor with its session, or None."""
     return await _AGREED.first(connection, person=person, client=client)
 
 

@@ -147,6 +147,16 @@ async def test_with_the_session_all_ends_that_was_given_in_it(home: Town, person
     assert "/oauth/sign-in" in (await browser.begin()).text
 
 
+async def test_with_the_session_goes_what_was_agreed_to_in_it(home: Town, opened: Opened) -> None:
+    """As the page says at which one agrees: the next time one is asked again."""
+    person = await enrolled(home)
+    browser = opened(await relying_party(home))
+    await browser.signed_in(person)
+    await browser.post("/oauth/end-session", confirmed="1")
+    await browser.begin()
+    assert "/oauth/consent" in (await browser.sign_in(person)).text
+
+
 async def test_a_person_whose_account_is_closed_gets_nothing_more(home: Town, party: Machine, opened: Opened) -> None:
     person, browser = await enrolled(home), opened(party)
     tokens, code = await browser.signed_in(person), await browser.code(person)
