@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -35,13 +34,10 @@ async def plans(ground: Ground, request: pytest.FixtureRequest) -> AsyncIterator
     """A connection to a database of the list's service, its table full."""
     name: str = request.getfixturevalue("name")
     service = name.split(".")[1] if name.startswith("services.") else "cases"
-    database = await ground.clone(service)
-    server = ground.backends.postgres_dsn.rpartition("/")[0]
-    driver = await asyncpg.connect(f"{server}/{database}")
-    for table in tables(LISTS[name]):
-        await fill(driver, table, ROWS)
-    yield Plans(driver)
-    await driver.close()
+    async with ground.connection(service) as driver:
+        for table in tables(LISTS[name]):
+            await fill(driver, table, ROWS)
+        yield Plans(driver)
 
 
 def tables(asked: AnyList) -> list[Any]:

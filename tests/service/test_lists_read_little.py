@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -34,12 +33,10 @@ MOST_BUFFERS = 3 * SCANNED
 async def plans(ground: Ground, request: pytest.FixtureRequest) -> AsyncIterator[Plans]:
     """A connection to a database of the list's service, its table full."""
     name: str = request.getfixturevalue("name")
-    database = await ground.clone(name.split(".")[1] if name.startswith("services.") else "cases")
-    driver = await asyncpg.connect(f"{ground.backends.postgres_dsn.rpartition('/')[0]}/{database}")
-    for table in tables(LISTS[name]):
-        await fill(driver, table, ROWS)
-    yield Plans(driver, analyze=True)
-    await driver.close()
+    async with ground.connection(name.split(".")[1] if name.startswith("services.") else "cases") as driver:
+        for table in tables(LISTS[name]):
+            await fill(driver, table, ROWS)
+        yield Plans(driver, analyze=True)
 
 
 def asked_of(asked: AnyList) -> list[str]:

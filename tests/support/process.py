@@ -23,11 +23,12 @@ _PATIENCE = 20.0
 @asynccontextmanager
 async def process_of(ground: Ground, service: str = "license", clock: Clock | None = None) -> AsyncIterator[Process]:
     """Lends a process on a fresh database of ``service``."""
-    process = Process(service, await configured(ground, service, ServiceConfig, {}), clock)
-    try:
-        yield process
-    finally:
-        await process.close()
+    async with configured(ground, service, ServiceConfig, {}) as config:
+        process = Process(service, config, clock)
+        try:
+            yield process
+        finally:
+            await process.close()
 
 
 def command(request: Message, response_type: type[Message] = common_pb2.Date, **changes: Any) -> Command:

@@ -84,14 +84,34 @@ class Ground:
         url = sa.make_url(self.backends.postgres_dsn).set(username=role, password="test", database=database)
         return url.render_as_string(hide_password=False)
 
-    async def clone(self, service: str) -> str:
-        """Makes a fresh database from the template and returns its name."""
+    @asynccontextmanager
+    async def database(self, service: str) -> AsyncIterator[str]:
+        """Lends a fresh database, made from the template, by its name; it is dropped at the end (each takes 20 MB)."""
         await self.template(service)
         name = f"{service}_{uuid.uuid4().hex[:12]}"
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{service}" OWNER "{service}_owner"')
+        try:
+            yield name
+        finally:
+            # A test may have cut it off, or have left somebody in it.
+            await self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    @asynccontextmanager
+    async def connection(self, service: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+        """Lends a superuser's connection to a fresh database of the service."""
+        async with self.database(service) as name:
+            connection = await asyncpg.connect(f"{self.backends.postgres_dsn.rpartition('/')[0]}/{name}")
+            try:
+                yield connection
+            finally:
+                await connection.close()
+
+    async def _execute(self, statement: str) -> None:
         server = await asyncpg.connect(self.backends.postgres_dsn)
-        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{service}" OWNER "{service}_owner"')
-        await server.close()
-        return name
+        try:
+            await server.execute(statement)
+        finally:
+            await server.close()
 
     def tls(self, name: str, region: RegionConfig = REGION) -> TlsConfig:
         """The certificate of a process of ``region``."""
@@ -120,17 +140,29 @@ class Service:
         return neighbour_channel(f"{HOST}:{config.grpc.port}", self.ground.tls(name, config.region))
 
 
+@asynccontextmanager
 async def configured(
     ground: Ground, service: str, model: type[ServiceConfig], extra: dict[str, Any], region: RegionConfig = REGION
+) -> AsyncIterator[ServiceConfig]:
+    """Lends the configuration of ``service``, with keys of its own and a fresh database."""
+    async with ground.database(service) as database:
+        yield _config(ground, service, model, extra, region, database)
+
+
+def _config(
+    ground: Ground,
+    service: str,
+    model: type[ServiceConfig],
+    extra: dict[str, Any],
+    region: RegionConfig,
+    database: str,
 ) -> ServiceConfig:
-    """The configuration of ``service``, with keys of its own and a fresh database."""
     folder = ground.folder / f"{service}-{uuid.uuid4().hex[:8]}"
     keys = KeysConfig(folder=folder / "keys", master_key_file=folder / "master.key")
     folder.mkdir()
     create_master_key(keys.master_key_file)
     root = ground.folder / "root" if region == REGION else ground.folder / f"root-{region.id}"
     region_root.ensure(root, region.id, {service: keys})
-    database = await ground.clone(service)
     for role in (service, f"{service}_owner"):
         write_secret(folder / f"{role}.dsn", ground.dsn(role, database))
     return model(
@@ -182,19 +214,19 @@ async def serving(
     ``prepare`` may change the process before it is built (put a fake neighbour in); ``tracing`` takes its spans; ``extra``
     are further sections of the service's configuration.
     """
-    config = await configured(ground, service, config_of(service), extra, region)
-    process = Process(service, config, clock, tracing)
-    # Nobody is suspended, unless a test says so: most have a neighbour of their own making.
-    process.withdrawals = Withdrawals(nothing_withdrawn)
-    if prepare is not None:
-        prepare(process)
-    issuer = Issuer(base_url(region), f"//{region.id}")
-    server = await built(process, process.verifier(issuer))
-    await server.start()
-    channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway", region))
-    try:
-        yield Service(process, channel, issuer, ground)
-    finally:
-        await channel.close()
-        await server.stop(None)
-        await process.close()
+    async with configured(ground, service, config_of(service), extra, region) as config:
+        process = Process(service, config, clock, tracing)
+        # Nobody is suspended, unless a test says so: most have a neighbour of their own making.
+        process.withdrawals = Withdrawals(nothing_withdrawn)
+        if prepare is not None:
+            prepare(process)
+        issuer = Issuer(base_url(region), f"//{region.id}")
+        server = await built(process, process.verifier(issuer))
+        await server.start()
+        channel = neighbour_channel(f"{HOST}:{config.grpc.port}", ground.tls("gateway", region))
+        try:
+            yield Service(process, channel, issuer, ground)
+        finally:
+            await channel.close()
+            await server.stop(None)
+            await process.close()

@@ -64,19 +64,20 @@ class Broken:
 @asynccontextmanager
 async def built(ground: Ground, service: str) -> AsyncIterator[Process]:
     """A process of a service, wired as it is when it runs; nothing of it is started."""
-    process = Process(service, await configured(ground, service, config_of(service), {"neighbours": _NEIGHBOURS}))
+    async with configured(ground, service, config_of(service), {"neighbours": _NEIGHBOURS}) as config:
+        process = Process(service, config)
 
-    async def ask(_since: float) -> WithdrawnParties:
-        # Of a neighbour that breaks as the database does.
-        async with process.database.read():
-            return WithdrawnParties({}, 1.0)
+        async def ask(_since: float) -> WithdrawnParties:
+            # Of a neighbour that breaks as the database does.
+            async with process.database.read():
+                return WithdrawnParties({}, 1.0)
 
-    process.withdrawals = Withdrawals(ask)
-    await server_of(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))
-    try:
-        yield process
-    finally:
-        await process.close()
+        process.withdrawals = Withdrawals(ask)
+        await server_of(process, process.verifier(Issuer(process.config.public.base_url, "//341500")))
+        try:
+            yield process
+        finally:
+            await process.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -20,14 +19,11 @@ _VALUES: dict[str, Any] = {"after": 100, "last": ROWS, "most": log.LOOKED, "subj
 @pytest_asyncio.fixture
 async def plans(ground: Ground) -> AsyncIterator[Plans]:
     """A connection to a database whose log is full."""
-    database = await ground.clone("seal")
-    server = ground.backends.postgres_dsn.rpartition("/")[0]
-    driver = await asyncpg.connect(f"{server}/{database}")
-    await fill(driver, changes, ROWS)
-    await fill(driver, event_sequences, ROWS, subject="'v' || i")
-    await fill(driver, outbox, 1_000)
-    yield Plans(driver)
-    await driver.close()
+    async with ground.connection("seal") as driver:
+        await fill(driver, changes, ROWS)
+        await fill(driver, event_sequences, ROWS, subject="'v' || i")
+        await fill(driver, outbox, 1_000)
+        yield Plans(driver)
 
 
 def _scans(plan: Mapping[str, Any]) -> list[str]:
