@@ -275,6 +275,12 @@ def trust(context: typer.Context) -> None:
     _become("deploy.local.trust_cli", context)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def population(context: typer.Context) -> None:
+    """Makes the table that names and numbers are compared with of the operator's own list."""
+    _become("deploy.local.population_cli", context)
+
+
 def _become(module: str, context: typer.Context) -> None:
     command = programs.python(module, *context.args)
     os.execv(command[0], command)  # noqa: S606 - a shell is what this must not be

@@ -87,7 +87,7 @@ def _of_metrics(where: str, text: str) -> list[Finding]:
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.startswith(("tongban_dependency", "tongban_warning", "tongban_calendar"))
+        if sample.name.startswith(("tongban_dependency", "tongban_warning", "tongban_calendar", "tongban_insecure"))
     }
     away = [
         (key[1], value) for key, value in gauges.items() if key[0] == "tongban_dependency_away_since_seconds" and value
@@ -96,6 +96,11 @@ def _of_metrics(where: str, text: str) -> list[Finding]:
     return [
         *(Finding(where, f"{name} fails", _DO.get(name, "its log says why"), _moment(since)) for name, since in away),
         *(Finding(where, f"{name} is near its end", _SOON[name], bad=False) for name in soon if name in _SOON),
+        *(
+            Finding(where, f"{key[1]} is insecure", "it passes everybody: configure a real one before real affairs")
+            for key, value in gauges.items()
+            if key[0] == "tongban_insecure" and value
+        ),
         *(_of_calendar(where, key[1], int(value)) for key, value in gauges.items() if key[0] == _UNSETTLED and value),
     ]
 

@@ -59,6 +59,9 @@ CERTIFICATE_END = Gauge(
 WARNING = Gauge(
     "tongban_warning", "1 while something still works and will not for long: disk, keys, calendar", ["what"]
 )
+INSECURE = Gauge(
+    "tongban_insecure", "1 while something stands in for what is meant, and is not safe for real affairs", ["what"]
+)
 CALENDAR_UNSETTLED = Gauge(
     "tongban_calendar_unsettled_year",
     "The first year without a holiday notice that a limit reaches which begins within 90 days; 0 where there is none",

@@ -59,6 +59,8 @@ from services.identity.tokens.service import TokenExchange
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
+from services.identity.verifiers.api import VerifierApi
+from services.identity.verifiers.remote import verifiers_of
 
 
 async def app(process: Process) -> App:
@@ -74,6 +76,7 @@ async def app(process: Process) -> App:
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
+    verifiers = verifiers_of(config.verifiers)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     passwords = Passwords()
     sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
@@ -93,7 +96,7 @@ async def app(process: Process) -> App:
                 ClosingApi(parts),
                 IdentityApi(parts),
             ],
-            "VerificationService": [RealNameApi(parts, source)],
+            "VerificationService": [RealNameApi(parts, source), VerifierApi(parts, verifiers)],
             "MandateService": [MandateApi(parts), GuardianApi(parts)],
             "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
             "ConsentService": [ConsentApi(parts)],
@@ -112,7 +115,13 @@ async def app(process: Process) -> App:
             *([sender.run] if sender.kinds else ()),
             ForgottenScans(process.database, process.wall).run,
         ],
-        closers=[register.close, passwords.close, scanning.close, sender.close],
+        closers=[
+            register.close,
+            passwords.close,
+            scanning.close,
+            sender.close,
+            *(each.close for each in verifiers.values()),
+        ],
         trusted=regions.require_inbound,
     )
 

@@ -1,9 +1,9 @@
 """The identity service's configuration, beside what every service has."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from libs.config import HttpConfig, Section, ServiceConfig
 
@@ -33,11 +33,51 @@ class Clients(Section):
 
 
 class PopulationRegister(Section):
-    """The population register that names and numbers are compared with; without it level 2 can't be reached."""
+    """What names and numbers are compared with; without it level 2 can't be reached.
 
-    url: str
+    Attributes:
+        url, token_file, seconds: a register behind HTTP, what it is asked with, and how long it may take.
+        table, key_file: instead of it the table that ``tongban population`` made of the operator's list, and its key.
+    """
+
+    url: str = ""
     token_file: Path | None = None
     seconds: float = 3.0
+    table: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.url) == bool(self.table) or bool(self.table) != bool(self.key_file):
+            raise ValueError("population_register has either a url, or a table and its key_file")
+        return self
+
+
+class VerifierSection(Section):
+    """A verifier that a person takes part in.
+
+    Attributes:
+        url, token_file, seconds: where it is, what it is asked with, and how long it may take.
+        insecure_double: instead of it something that passes everybody, to try the way out; logs and status tell of it.
+    """
+
+    url: str = ""
+    token_file: Path | None = None
+    seconds: float = Field(default=5.0, gt=0, le=20)
+    insecure_double: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.url) == self.insecure_double:
+            raise ValueError("a verifier has either a url, or insecure_double = true")
+        return self
+
+
+class Verifiers(Section):
+    """What recognises faces, and what asks banks; what is not configured is refused."""
+
+    face: VerifierSection | None = None
+    bank_card: VerifierSection | None = None
 
 
 class NotifierSection(Section):
@@ -80,6 +120,7 @@ class Config(ServiceConfig):
     tokens: Tokens = Tokens()
     clients: Clients = Clients()
     population_register: PopulationRegister | None = None
+    verifiers: Verifiers = Verifiers()
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
     notify: Notify = Notify()

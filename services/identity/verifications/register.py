@@ -5,12 +5,14 @@ National and provincial registers differ; an adapter of the region's own speaks 
 in the one way of writing that all ways have in common (``libs.names.key``; docs/glossary.md).
 """
 
+from pathlib import Path
 from typing import Protocol
 
 import httpx
 
 from libs.errors import Unavailable, reasons
 from services.identity.config import PopulationRegister
+from services.identity.verifications.population import NoPopulationTable, PopulationTable
 
 
 class Register(Protocol):
@@ -75,6 +77,30 @@ class HttpRegister:
         await self._client.aclose()
 
 
-def register_of(section: PopulationRegister | None) -> HttpRegister | NoRegister:
+class TableRegister:
+    """The operator's own list, as a table of keyed digests (services/identity/verifications/population.py)."""
+
+    name = "verifiers/population-table"
+
+    def __init__(self, table: Path, key_file: Path) -> None:
+        self._table = PopulationTable(table, key_file.read_bytes())
+
+    async def matches(self, full_name: str, document_type: str, document_number: str) -> bool:
+        """Looks it up; raises Unavailable DEPENDENCY_UNAVAILABLE where the table is gone or is none."""
+        try:
+            return self._table.has(full_name, document_type, document_number)
+        except (OSError, NoPopulationTable) as error:
+            raise _away() from error
+
+    async def close(self) -> None:
+        """Lets go of the table."""
+        self._table.close()
+
+
+def register_of(section: PopulationRegister | None) -> HttpRegister | TableRegister | NoRegister:
     """Returns the register that is configured."""
-    return HttpRegister(section) if section else NoRegister()
+    if section is None:
+        return NoRegister()
+    if section.table is not None and section.key_file is not None:
+        return TableRegister(section.table, section.key_file)
+    return HttpRegister(section)

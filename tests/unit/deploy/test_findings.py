@@ -103,6 +103,14 @@ def test_status_names_a_year_whose_notice_is_missing(tmp_path: Path, basis: str,
     assert todo in line
 
 
+def test_status_names_what_stands_in_for_what_is_meant(tmp_path: Path) -> None:
+    with _metrics('tongban_insecure{what="verifiers/insecure-double-face"} 1.0\n') as port:
+        answer = _status(tmp_path, _process("identity", port))
+    assert answer.exit_code == 3
+    (line,) = [line for line in answer.output.splitlines() if line.startswith(("WRONG", "soon"))]
+    assert line.startswith("WRONG  341500/identity: verifiers/insecure-double-face is insecure")
+
+
 def test_status_names_one_that_does_not_answer_and_one_that_is_not_up(tmp_path: Path) -> None:
     answer = _status(tmp_path, _process("seal", free_port()), _process("cases", 1, "RESTARTING"))
     assert answer.exit_code == 3
