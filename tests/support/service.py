@@ -89,7 +89,9 @@ class Ground:
         """Lends a fresh database, made from the template, by its name; it is dropped at the end (each takes 20 MB)."""
         await self.template(service)
         name = f"{service}_{uuid.uuid4().hex[:12]}"
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{service}" OWNER "{service}_owner"')
+        # A copy of the files: half of what a copy by the write-ahead log takes, where nothing waits for the disk (fsync is off).
+        made = f'CREATE DATABASE "{name}" TEMPLATE "{service}" OWNER "{service}_owner" STRATEGY FILE_COPY'
+        await self._execute(made)
         try:
             yield name
         finally:
