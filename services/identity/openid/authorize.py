@@ -23,13 +23,16 @@ from services.identity.core.sign_in_grants import SignInGrant
 from services.identity.openid import authorizations
 from services.identity.openid.authorizations import ASKED_LASTS, PUSHED_LASTS, AuthorizationRequest, Parameters
 from services.identity.openid.provider import Exchange, KeptCode, permissions_of
-from services.identity.signin.service import digest
+from services.identity.signin.opening import digest
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 CODE_LASTS = timedelta(seconds=60)
 """So long the browser may take to bring the code, and its client to exchange it (RFC 6749, 4.1.2 allows ten minutes)."""
 PROVEN_LASTS = timedelta(minutes=5)
 """So long after the password its one-time code may come."""
+CHALLENGE_LASTS = timedelta(minutes=5)
+"""So long a person may take to show a passkey (WebAuthn, 15.1)."""
+_CHALLENGE_BYTES = 32
 PUSHED_URN = "urn:ietf:params:oauth:request_uri:"
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
 _MOST_SECONDS = 10**9
@@ -132,6 +135,20 @@ class Authorizations:
         if asked.proven_time is None or asked.proven_time + PROVEN_LASTS <= self._parts.wall.now():
             raise NotAsked
         return asked.person
+
+    async def challenge(self, asked: AuthorizationRequest) -> bytes:
+        """Returns what a passkey has to sign from now on; it is kept here, and good once."""
+        made = secrets.token_bytes(_CHALLENGE_BYTES)
+        async with self._parts.database.read() as connection:
+            await authorizations.challenge(connection, asked.ticket, made, self._parts.wall.now())
+        return made
+
+    async def challenged(self, asked: AuthorizationRequest) -> bytes:
+        """Returns what a passkey had to sign, and uses it up; empty where nothing is waited for, or no longer."""
+        since = self._parts.wall.now() - CHALLENGE_LASTS
+        async with self._parts.database.read() as connection:
+            right = await authorizations.use_challenge(connection, asked.ticket, asked.challenge, since)
+        return asked.challenge if right else b""
 
     async def refuse(self, asked: AuthorizationRequest) -> str:
         """Ends a request because the person does not want it; returns where the browser is sent."""

@@ -1,11 +1,10 @@
-"""What browsers reach: the authorization endpoint, signing in and out, agreeing, and setting a password."""
+"""What browsers reach: the authorization endpoint, signing in and out, and agreeing."""
 
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-import segno
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,19 +20,21 @@ from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.authorizations import AuthorizationRequest, Parameters
 from services.identity.openid.authorize import Authorizations, NextStep, NotAsked, described
+from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
-from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages
-from services.identity.signin.api import ENROLLMENT_PATH
-from services.identity.signin.service import (
-    CodeSetup,
-    EnrollmentOver,
-    OpenedSession,
-    PasswordAttempt,
-    ProvenPassword,
-    SignInRefused,
-    SignIns,
-    SignInTooSoon,
+from services.identity.openid.pages import (
+    BROWSER_COOKIE,
+    CHALLENGE_PATH,
+    SCRIPT_PATH,
+    SESSION_COOKIE,
+    BrowserPages,
+    status_of,
 )
+from services.identity.signin.api import ENROLLMENT_PATH
+from services.identity.signin.by_passkey import PasskeySignIns
+from services.identity.signin.enrolling import EnrollmentOver
+from services.identity.signin.opening import OpenedSession, SignInRefused, SignInTooSoon
+from services.identity.signin.service import PasswordAttempt, ProvenPassword, SignIns
 
 _LONGEST_QUERY = 16_384
 _LONGEST_VALUE = 4_096
@@ -47,10 +48,19 @@ class SignInPages:
     """Serves the pages."""
 
     def __init__(
-        self, authorizations: Authorizations, sign_ins: SignIns, logout: Logout, pages: BrowserPages, tracing: Tracing
+        self,
+        authorizations: Authorizations,
+        sign_ins: SignIns,
+        passkeys: PasskeySignIns,
+        enrollment: EnrollmentPages,
+        logout: Logout,
+        pages: BrowserPages,
+        tracing: Tracing,
     ) -> None:
         self._authorizations = authorizations
         self._sign_ins = sign_ins
+        self._passkeys = passkeys
+        self._enrollment = enrollment
         self._logout = logout
         self._pages = pages
         self._tracing = tracing
@@ -61,15 +71,17 @@ class SignInPages:
             "/oauth/authorize": (self.authorize, ["GET", "POST"]),
             "/oauth/sign-in": (self.sign_in, ["POST"]),
             "/oauth/one-time-code": (self.one_time_code, ["POST"]),
+            CHALLENGE_PATH: (self.passkey_challenge, ["POST"]),
+            "/oauth/passkey": (self.passkey, ["POST"]),
             "/oauth/consent": (self.consent, ["POST"]),
             "/oauth/end-session": (self.end_session, ["GET", "POST"]),
         }
         found = [Route(path, self._served(path, handle), methods=methods) for path, (handle, methods) in paths.items()]
         enrolling = [
             Route(ENROLLMENT_PATH, self._served(ENROLLMENT_PATH, handle), methods=[verb])
-            for verb, handle in (("GET", self.enrollment), ("POST", self.enroll))
+            for verb, handle in (("GET", self._enrollment.shown), ("POST", self._enrollment.taken))
         ]
-        return [*found, *enrolling]
+        return [*found, *enrolling, Route(SCRIPT_PATH, self._pages.script)]
 
     def _served(self, path: str, handle: Handle) -> Handle:
         async def served(request: Request) -> Response:
@@ -141,6 +153,30 @@ class SignInPages:
             return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
         return await self._signed_in(request, asked, opened, form.get("ticket"))
 
+    async def passkey_challenge(self, request: Request) -> Response:
+        """Tells the script of the page what a passkey is to sign; a new one each time, good once."""
+        form = await read_form(request)
+        asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
+        if not self._passkeys.offered:
+            raise NotAsked
+        options = self._passkeys.options(await self._authorizations.challenge(asked))
+        return Response(options, headers={"cache-control": "no-store"}, media_type="application/json")
+
+    async def passkey(self, request: Request) -> Response:
+        """Signs somebody in by a passkey, and goes on."""
+        form = await read_form(request)
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
+        challenge, agent = await self._authorizations.challenged(asked), request.headers.get("user-agent", "")
+        current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        try:
+            opened = await self._passkeys.sign_in(form.get("credential"), challenge, agent, current)
+        except SignInRefused:
+            step = NextStep("sign_in", asked=asked, client=client)
+            return self._next(request, step, form.get("ticket"), fault="passkey")
+        return await self._signed_in(request, asked, opened, form.get("ticket"))
+
     async def _signed_in(
         self, request: Request, asked: AuthorizationRequest, opened: OpenedSession, ticket: str
     ) -> Response:
@@ -166,61 +202,15 @@ class SignInPages:
         return self._pages.page(
             request,
             f"{step.page}.html",
-            status=_status(fault),
+            status=status_of(fault),
             target=step.asked.parameters["redirect_uri"],
             locales=_locales(step.asked),
             client=step.client.display_name,
             ticket=ticket,
             fault=fault,
+            passkeys=step.page == "sign_in" and self._passkeys.offered,
             scopes=scopes,
             permissions=permissions,
-        )
-
-    async def enrollment(self, request: Request) -> Response:
-        """Shows the page at which a password, or an application with one-time codes, is set."""
-        ticket = request.query_params.get("ticket", "")
-        opened = await self._sign_ins.enrollment(ticket)
-        setup = self._sign_ins.code_setup(opened, self._pages.region)
-        return self._enrolling(request, ticket) if setup is None else self._setting_up(request, ticket, setup)
-
-    async def enroll(self, request: Request) -> Response:
-        """Sets it."""
-        form = await read_form(request)
-        opened = await self._sign_ins.enrollment(form.get("ticket"))
-        setup = self._sign_ins.code_setup(opened, self._pages.region)
-        if setup is not None:
-            right = await self._sign_ins.set_code(form.get("ticket"), form.get("code"))
-            if not right:
-                return self._setting_up(request, form.get("ticket"), setup, "wrong")
-            return self._pages.page(request, "message.html", kind="code_saved")
-        fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
-        if fault is not None:
-            return self._enrolling(request, form.get("ticket"), fault.value)
-        return self._pages.page(request, "message.html", kind="saved")
-
-    def _setting_up(self, request: Request, ticket: str, setup: CodeSetup, fault: str = "") -> Response:
-        drawn = segno.make(setup.uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True)
-        groups = " ".join(setup.secret[place : place + 4] for place in range(0, len(setup.secret), 4))
-        return self._pages.page(
-            request,
-            "enroll_code.html",
-            status=_status(fault),
-            ticket=ticket,
-            fault=fault,
-            drawn=drawn,
-            secret=groups,
-        )
-
-    def _enrolling(self, request: Request, ticket: str, fault: str = "") -> Response:
-        shortest, longest = self._sign_ins.password_lengths
-        return self._pages.page(
-            request,
-            "enroll.html",
-            status=_status(fault),
-            ticket=ticket,
-            fault=fault,
-            shortest=shortest,
-            longest=longest,
         )
 
     async def end_session(self, request: Request) -> Response:
@@ -243,12 +233,6 @@ class SignInPages:
 def _sent(location: str) -> Response:
     """Sends a browser on by GET, whatever brought it here (RFC 9700, 4.12)."""
     return RedirectResponse(location, 303, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"})
-
-
-def _status(fault: str) -> int:
-    if not fault:
-        return 200
-    return 429 if fault == "soon" else 400
 
 
 def _locales(asked: AuthorizationRequest) -> str:

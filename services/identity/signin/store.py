@@ -22,7 +22,10 @@ from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 VERIFIER = Column("authenticators", "verifier")
 SECRET = Column("enrollments", "secret")
+DISPLAY_NAME = Column("authenticators", "display_name")
 USER_AGENT = Column("sessions", "user_agent")
+
+_IS_PASSKEY = "state = 'ACTIVE' AND kind = 'PASSKEY'"
 
 authenticators = sa.Table(
     "authenticators",
@@ -35,9 +38,19 @@ authenticators = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     columns.moment("last_use_time"),
     *columns.amounts("used_step"),
+    columns.nothing_yet("credential"),
+    *columns.amounts("sign_count"),
+    columns.nothing_yet("display_name"),
     *columns.life(),
     sa.Index("authenticators_of_person", "person", "create_time", "id"),
-    sa.Index("authenticators_in_use", "person", "kind", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
+    sa.Index(
+        "authenticators_only_one",
+        "person",
+        "kind",
+        unique=True,
+        postgresql_where=sa.text("state = 'ACTIVE' AND kind <> 'PASSKEY'"),
+    ),
+    sa.Index("authenticators_by_credential", "credential", unique=True, postgresql_where=sa.text(_IS_PASSKEY)),
     comment="What people sign in with; a password is stored as argon2id, encrypted.",
 )
 of(authenticators)(Authenticator)
@@ -142,6 +155,14 @@ _IN_USE = Query(
     Authenticator,
     "SELECT {columns} FROM authenticators WHERE person = :person AND kind = :kind AND state = 'ACTIVE'",
 )
+_BY_CREDENTIAL = Query(
+    Authenticator,
+    f"SELECT {{columns}} FROM authenticators WHERE credential = :credential AND {_IS_PASSKEY}",  # noqa: S608 - a text of our own
+)
+_PASSKEYS_OF = Query(
+    Authenticator,
+    "SELECT {columns} FROM authenticators WHERE person = :person AND kind = 'PASSKEY' AND state = 'ACTIVE'",
+)
 _SESSION = Query(SignInSession, "SELECT {columns} FROM sessions WHERE id = CAST(:id AS uuid)")
 _LOCK_SESSION = Query(SignInSession, "SELECT {columns} FROM sessions WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _BY_COOKIE = Query(SignInSession, "SELECT {columns} FROM sessions WHERE cookie = :cookie")
@@ -208,6 +229,16 @@ async def authenticator(connection: DatabaseConnection, name: str, person: str) 
 async def in_use(connection: DatabaseConnection, person: str, kind: str) -> Authenticator | None:
     """Reads what a person signs in with of a kind, or None."""
     return await _IN_USE.first(connection, person=person, kind=kind)
+
+
+async def passkey(connection: DatabaseConnection, credential: bytes) -> Authenticator | None:
+    """Reads a passkey that is in use by the digest of its credential id, or None."""
+    return await _BY_CREDENTIAL.first(connection, credential=credential)
+
+
+async def passkeys_of(connection: DatabaseConnection, person: str) -> list[Authenticator]:
+    """Reads the passkeys of a person that are in use."""
+    return await _PASSKEYS_OF.all(connection, person=person)
 
 
 async def take_code(connection: DatabaseConnection, key: str, step: int, now: datetime) -> bool:
