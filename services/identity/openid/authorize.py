@@ -102,7 +102,7 @@ class Authorizations:
             return NextStep(location=self._told(client, error)), ""
         ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS)
         asked = await self._found(ticket, browser)
-        return await self.go_on(asked, session), ticket
+        return await self.go_on(asked, client, session), ticket
 
     async def found(self, ticket: str, browser: str) -> tuple[AuthorizationRequest, Client]:
         """Returns the request that a page of ours goes on with; raises NotAsked where it is over, or another browser's."""
@@ -110,10 +110,9 @@ class Authorizations:
         return asked, await self._client(asked.client)
 
     async def go_on(
-        self, asked: AuthorizationRequest, session: SignInSession | None, *, agreed: bool = False
+        self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool = False
     ) -> NextStep:
         """Returns what comes next: the page that is still needed, or where the browser is sent with its answer."""
-        client = await self._client(asked.client)
         try:
             page = await self._missing(asked, client, session, agreed=agreed)
             if page:

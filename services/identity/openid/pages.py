@@ -31,7 +31,9 @@ class BrowserPages:
 
     def __init__(self, region: str, base_url: str) -> None:
         loader = jinja2.PackageLoader("services.identity.openid")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates = jinja2.Environment(
+            loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+        )
         self._templates.globals.update(region=region, script=SCRIPT_PATH)
         self._script = (files("services.identity.openid") / "passkeys.js").read_bytes()
         self._etag = f'"{hashlib.sha256(self._script).hexdigest()[:32]}"'

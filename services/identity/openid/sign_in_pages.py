@@ -15,6 +15,7 @@ from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.tracing import Tracing
 from libs.rpc.call import FORWARDED, gateway_saw
+from services.identity.core.client_rules import Client
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
@@ -136,7 +137,7 @@ class SignInPages:
         if isinstance(opened, ProvenPassword):
             await self._authorizations.proven(asked, opened.person)
             return self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
-        return await self._signed_in(request, asked, opened, form.get("ticket"))
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
         """Signs somebody in by the code behind their password, and goes on."""
@@ -151,7 +152,7 @@ class SignInPages:
         except tuple(_FAULTS) as refusal:
             step = NextStep("one_time_code", asked=asked, client=client)
             return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
-        return await self._signed_in(request, asked, opened, form.get("ticket"))
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def passkey_challenge(self, request: Request) -> Response:
         """Tells the script of the page what a passkey is to sign; a new one each time, good once."""
@@ -175,23 +176,26 @@ class SignInPages:
         except SignInRefused:
             step = NextStep("sign_in", asked=asked, client=client)
             return self._next(request, step, form.get("ticket"), fault="passkey")
-        return await self._signed_in(request, asked, opened, form.get("ticket"))
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def _signed_in(
-        self, request: Request, asked: AuthorizationRequest, opened: OpenedSession, ticket: str
+        self, request: Request, asked: AuthorizationRequest, client: Client, opened: OpenedSession, ticket: str
     ) -> Response:
-        answer = self._next(request, await self._authorizations.go_on(asked, opened.session), ticket)
+        answer = self._next(request, await self._authorizations.go_on(asked, client, opened.session), ticket)
         self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
         return answer
 
     async def consent(self, request: Request) -> Response:
         """Takes what the person says to a client's wishes, and goes on."""
         form = await read_form(request)
-        asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
         if form.get("decision") != "allow":
             return _sent(await self._authorizations.refuse(asked))
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
-        return self._next(request, await self._authorizations.go_on(asked, session, agreed=True), form.get("ticket"))
+        step = await self._authorizations.go_on(asked, client, session, agreed=True)
+        return self._next(request, step, form.get("ticket"))
 
     def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
         if not step.page:

@@ -72,9 +72,9 @@ class PasskeySignIns:
                 await self._told(tx, locked)
                 return None
             change = {"sign_count": said.sign_count, "last_use_time": self._parts.wall.now()}
-            used = await store.UPDATE_AUTHENTICATOR.one(tx.connection, locked.id, **change)
+            await store.UPDATE_AUTHENTICATOR.one(tx.connection, locked.id, **change)
             methods = KEPT_PASSKEY if said.kept else BOUND_PASSKEY
-            return await self._opening.opened(tx, person, Shown((used,), methods, agent), current)
+            return await self._opening.opened(tx, person, Shown((locked.assurance,), methods, agent), current)
 
         opened = await self._parts.uow.step(page_command("passkey", held.person), work)
         if opened is None:

@@ -12,7 +12,7 @@ from services.identity.core.accounts import Person
 from services.identity.core.parts import Parts
 from services.identity.core.sessions import SESSION_LASTS, SessionState, SignInSession
 from services.identity.signin import store
-from services.identity.signin.rules import Authenticator, session_level, short_agent
+from services.identity.signin.rules import session_level, short_agent
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
@@ -40,9 +40,9 @@ class OpenedSession:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What somebody signed in with, how that is called, and what their browser says of itself."""
+    """How somebody signed in, and what their browser says of itself; ``set_at``: the levels at which what they signed in with was set."""
 
-    held: tuple[Authenticator, ...]
+    set_at: tuple[int, ...]
     methods: tuple[str, ...]
     agent: str
 
@@ -75,7 +75,7 @@ class SessionOpening:
     ) -> OpenedSession:
         """Opens a session, or goes on in ``current``; the browser shows it by another secret from now on."""
         now, cookie = self._parts.wall.now(), secrets.token_urlsafe(32)
-        level = session_level(person.assurance, shown.methods, [each.assurance for each in shown.held])
+        level = session_level(person.assurance, shown.methods, shown.set_at)
         session = await self._gone_on(tx, person, shown, current, cookie, level)
         if session is None:
             identifier = uuid7()

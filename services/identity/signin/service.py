@@ -5,11 +5,12 @@ Nothing that one signs in with is ever part of a record's digest, a log or an ev
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 
 from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
-from libs.errors import InvalidArgument, NotFound
-from services.identity.core.accounts import Person, active_person, document_index, normal_number, person_by_document
+from libs.errors import InvalidArgument
+from services.identity.core.accounts import active_person, document_index, normal_number
 from services.identity.core.parts import Parts
 from services.identity.core.sessions import SessionState, SignInSession
 from services.identity.signin import store
@@ -29,12 +30,12 @@ from services.identity.signin.passwords import Passwords
 from services.identity.signin.rules import (
     ONE_TIME_CODE,
     PASSWORD,
-    Authenticator,
     AuthenticatorKind,
     end,
     normal_password,
 )
-from services.identity.signin.throttling import OF_ACCOUNT, OF_ADDRESS, OF_CODE, Throttling
+from services.identity.signin.store import Login
+from services.identity.signin.throttling import Throttling
 from tongban.identity.v1 import events_pb2 as events
 
 _CITIZEN = "111"
@@ -80,31 +81,43 @@ class SignIns:
         """
         account = self._throttling.key("account", attempt.login.strip().upper())
         address = self._throttling.key("address", attempt.address)
-        for key, throttle in ((account, OF_ACCOUNT), (address, OF_ADDRESS)):
-            if not await self._throttling.counted(key, throttle):
-                raise SignInTooSoon
-        person, held = await self._found(attempt.login.strip())
-        stored = self._parts.cipher.decrypt_text(store.VERIFIER, held.id, held.verifier) if held else None
-        password = normal_password(attempt.password)
+        if not await self._throttling.both_counted(account, address):
+            raise SignInTooSoon
+        async with self._parts.database.read() as connection:
+            found = await store.login(connection, self._indexes(attempt.login.strip()))
+        stored, password = self._stored(found), normal_password(attempt.password)
         same = await self._passwords.holds(password, stored)
-        command = page_command("password", person.name if person else "")
-        if not same or person is None or held is None or stored is None:
-            await self._parts.audit.write(command, person.name if person else NOBODY, result=REFUSED)
-            raise SignInRefused
+        if not same or found is None or stored is None:
+            await self._refused(found)
         fresh = await self._passwords.hashed(password) if self._passwords.outdated(stored) else ""
+        proof = {"account": account, "address": address, "id": found.authenticator, "person": found.person}
 
         async def work(tx: Transaction) -> OpenedSession | ProvenPassword:
-            await active_person(tx.connection, person.name, lock=True)
-            await store.forgive(tx.connection, account)
-            await store.give_back(tx.connection, address)
-            again = {"verifier": self._parts.cipher.encrypt_text(store.VERIFIER, held.id, fresh)} if fresh else {}
-            await store.UPDATE_AUTHENTICATOR.first(tx.connection, held.id, last_use_time=self._now(), **again)
-            if await store.in_use(tx.connection, person.name, AuthenticatorKind.ONE_TIME_CODE) is not None:
+            person = await active_person(tx.connection, found.person, lock=True)
+            again = self._parts.cipher.encrypt_text(store.VERIFIER, str(found.authenticator), fresh) if fresh else None
+            proved = await store.proved(tx.connection, now=self._now(), fresh=again, **proof)
+            if not proved.used:
+                raise SignInRefused
+            if proved.codes:
                 tx.record(person.name)
                 return ProvenPassword(person.name)
-            return await self._opening.opened(tx, person, Shown((held,), (PASSWORD,), attempt.agent), current)
+            shown = Shown((found.assurance or 0,), (PASSWORD,), attempt.agent)
+            return await self._opening.opened(tx, person, shown, current)
 
-        return await self._parts.uow.step(command, work)
+        try:
+            return await self._parts.uow.step(page_command("password", found.person), work)
+        except SignInRefused:  # it was taken away while it was checked
+            await self._refused(found)
+
+    def _stored(self, found: Login | None) -> str | None:
+        if found is None or found.authenticator is None or found.verifier is None:
+            return None
+        return self._parts.cipher.decrypt_text(store.VERIFIER, found.authenticator, found.verifier)
+
+    async def _refused(self, found: Login | None) -> NoReturn:
+        person = found.person if found else ""
+        await self._parts.audit.write(page_command("password", person), person or NOBODY, result=REFUSED)
+        raise SignInRefused
 
     async def by_code(self, person: str, typed: str, agent: str, current: SignInSession | None) -> OpenedSession:
         """Signs somebody in whose password was right, by the code that their application shows; each is good once.
@@ -113,7 +126,7 @@ class SignIns:
             SignInRefused, SignInTooSoon.
         """
         key = self._throttling.key("code", person)
-        if not await self._throttling.counted(key, OF_CODE):
+        if not await self._throttling.counted(key):
             raise SignInTooSoon
         async with self._parts.database.read() as connection:
             held = await store.in_use(connection, person, AuthenticatorKind.ONE_TIME_CODE)
@@ -129,7 +142,7 @@ class SignIns:
             if password is None or not await store.take_code(tx.connection, held.id, step, self._now()):
                 return None
             await store.forgive(tx.connection, key)
-            shown = Shown((password, held), (PASSWORD, ONE_TIME_CODE), agent)
+            shown = Shown((password.assurance, held.assurance), (PASSWORD, ONE_TIME_CODE), agent)
             return await self._opening.opened(tx, row, shown, current)
 
         opened = await self._parts.uow.step(command, work) if step is not None else None
@@ -137,23 +150,6 @@ class SignIns:
             await self._parts.audit.write(command, person, result=REFUSED)
             raise SignInRefused
         return opened
-
-    async def _found(self, login: str) -> tuple[Person | None, Authenticator | None]:
-        """Looks an account up by the number of a document, and its password; nobody's is looked up where there is none."""
-        async with self._parts.database.read() as connection:
-            person = await self._by_number(connection, login)
-            held = await store.in_use(connection, person.name if person else NOBODY, AuthenticatorKind.PASSWORD)
-        return person, held
-
-    async def _by_number(self, connection: DatabaseConnection, login: str) -> Person | None:
-        indexes = self._indexes(login)
-        found: Person | None = None
-        for index in indexes:  # to the end: who is there takes as long as who is not
-            try:
-                found = await person_by_document(connection, index)
-            except NotFound:
-                continue
-        return found
 
     def _indexes(self, login: str) -> list[bytes]:
         today = self._now().date()
