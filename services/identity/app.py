@@ -51,10 +51,8 @@ from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
 from services.identity.signin.api import SignInApi
-from services.identity.signin.by_passkey import PasskeySignIns
-from services.identity.signin.enrolling import Enrollments
 from services.identity.signin.passwords import BreachedPasswords, Passwords
-from services.identity.signin.service import SignIns
+from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
 from services.identity.signin.worker import Forgetter
 from services.identity.staff.api import StaffApi
 from services.identity.tokens.api import TokenApi

@@ -23,7 +23,7 @@ from services.identity.core.sign_in_grants import SignInGrant
 from services.identity.openid import authorizations
 from services.identity.openid.authorizations import ASKED_LASTS, PUSHED_LASTS, AuthorizationRequest, Parameters
 from services.identity.openid.provider import Exchange, KeptCode, permissions_of
-from services.identity.signin.opening import digest
+from services.identity.signin.service import digest
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 CODE_LASTS = timedelta(seconds=60)

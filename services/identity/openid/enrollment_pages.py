@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.pages import BrowserPages, status_of
-from services.identity.signin.enrolling import Enrollments
-from services.identity.signin.rules import LONGEST_NAME, AuthenticatorKind, EnrollmentRow
+from services.identity.signin.service import LONGEST_NAME, AuthenticatorKind, EnrollmentRow, Enrollments
 
 
 class EnrollmentPages:

@@ -32,10 +32,16 @@ from services.identity.openid.pages import (
     status_of,
 )
 from services.identity.signin.api import ENROLLMENT_PATH
-from services.identity.signin.by_passkey import PasskeySignIns
-from services.identity.signin.enrolling import EnrollmentOver
-from services.identity.signin.opening import OpenedSession, SignInRefused, SignInTooSoon
-from services.identity.signin.service import PasswordAttempt, ProvenPassword, SignIns
+from services.identity.signin.service import (
+    EnrollmentOver,
+    OpenedSession,
+    PasskeySignIns,
+    PasswordAttempt,
+    ProvenPassword,
+    SignInRefused,
+    SignIns,
+    SignInTooSoon,
+)
 
 _LONGEST_QUERY = 16_384
 _LONGEST_VALUE = 4_096

@@ -24,7 +24,7 @@ from services.identity.signin.one_time_codes import new_secret
 from services.identity.signin.opening import digest
 from services.identity.signin.passkeys import relying_party
 from services.identity.signin.rules import AuthenticatorKind, EnrollmentRow
-from services.identity.signin.service import SignIns
+from services.identity.signin.sign_ins import SignIns
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
