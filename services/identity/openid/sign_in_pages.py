@@ -35,6 +35,7 @@ from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
     EnrollmentOver,
     OpenedSession,
+    PasskeyAttempt,
     PasskeySignIns,
     PasswordAttempt,
     ProvenPassword,
@@ -48,6 +49,7 @@ _LONGEST_VALUE = 4_096
 _MOST = 40
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
 _FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
+_PASSKEY_FAULTS: dict[type[Exception], str] = {SignInRefused: "passkey", SignInTooSoon: "soon"}
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -175,13 +177,15 @@ class SignInPages:
         asked, client = await self._authorizations.found(
             form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
         )
-        challenge, agent = await self._authorizations.challenged(asked), request.headers.get("user-agent", "")
+        address, agent = gateway_saw(request.headers.get(FORWARDED, "")), request.headers.get("user-agent", "")
+        challenge = await self._authorizations.challenged(asked)
         current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
         try:
-            opened = await self._passkeys.sign_in(form.get("credential"), challenge, agent, current)
-        except SignInRefused:
-            step = NextStep("sign_in", asked=asked, client=client)
-            return self._next(request, step, form.get("ticket"), fault="passkey")
+            attempt = PasskeyAttempt(form.get("credential"), challenge, address, agent)
+            opened = await self._passkeys.sign_in(attempt, current)
+        except (SignInRefused, SignInTooSoon) as refusal:
+            step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
+            return self._next(request, step, form.get("ticket"), fault=fault)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def _signed_in(

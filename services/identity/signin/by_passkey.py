@@ -1,5 +1,7 @@
 """Signing in by a passkey: nothing is typed that could be guessed, asked out of somebody, or taken to another site."""
 
+from dataclasses import dataclass
+
 from libs.crypto.sm3 import sm3
 from libs.db.uow import Transaction
 from services.identity.core.accounts import active_person
@@ -13,6 +15,7 @@ from services.identity.signin.opening import (
     SessionOpening,
     Shown,
     SignInRefused,
+    SignInTooSoon,
     page_command,
 )
 from services.identity.signin.passkeys import PasskeyKey, PasskeyRefused, ShownPasskey, relying_party, user_handle
@@ -23,10 +26,21 @@ from services.identity.signin.rules import (
     AuthenticatorState,
     is_copied,
 )
+from services.identity.signin.throttling import OF_ADDRESS, Throttling
 from tongban.identity.v1 import events_pb2 as events
 
 _COMPROMISED = "AUTHENTICATOR_COMPROMISED"
 """The result of the record of a passkey of which there are two."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyAttempt:
+    """What a browser answered, what it was to have signed (empty where nothing is waited for), from where, and what it says of itself."""
+
+    answer: str
+    challenge: bytes
+    address: str
+    agent: str
 
 
 class PasskeySignIns:
@@ -35,6 +49,7 @@ class PasskeySignIns:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._opening = SessionOpening(parts)
+        self._throttling = Throttling(parts)
         self._party = relying_party(parts.base_url)
 
     @property
@@ -48,15 +63,19 @@ class PasskeySignIns:
             raise SignInRefused
         return passkeys.options_to_show(self._party, challenge)
 
-    async def sign_in(self, answer: str, challenge: bytes, agent: str, current: SignInSession | None) -> OpenedSession:
+    async def sign_in(self, attempt: PasskeyAttempt, current: SignInSession | None) -> OpenedSession:
         """Signs somebody in by what their passkey has signed; in their session ``current``, where they have one and it is theirs.
 
-        The caller has used ``challenge`` up before; an empty one stands for none.
+        The caller has used the challenge up before. There is nothing to guess; but each attempt leaves a record, so an address has only so many.
 
         Raises:
+            SignInTooSoon.
             SignInRefused: also where there are two of the passkey, which is told and is not taken any more.
         """
-        held, said = await self._judged(answer, challenge)
+        address = self._throttling.key("address", attempt.address)
+        if not await self._throttling.counted(address, OF_ADDRESS):
+            raise SignInTooSoon
+        held, said = await self._judged(attempt.answer, attempt.challenge)
         if held is None or said is None:
             person = held.person if held else NOBODY
             await self._parts.audit.write(page_command("passkey", held.person if held else ""), person, result=REFUSED)
@@ -71,10 +90,11 @@ class PasskeySignIns:
             if is_copied(locked.sign_count, said.sign_count):
                 await self._told(tx, locked)
                 return None
+            await store.give_back(tx.connection, address)
             change = {"sign_count": said.sign_count, "last_use_time": self._parts.wall.now()}
             await store.UPDATE_AUTHENTICATOR.one(tx.connection, locked.id, **change)
             methods = KEPT_PASSKEY if said.kept else BOUND_PASSKEY
-            return await self._opening.opened(tx, person, Shown((locked.assurance,), methods, agent), current)
+            return await self._opening.opened(tx, person, Shown((locked.assurance,), methods, attempt.agent), current)
 
         opened = await self._parts.uow.step(page_command("passkey", held.person), work)
         if opened is None:

@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import json
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -40,6 +41,7 @@ _ALGORITHMS = [
 _WAIT_MS = 300_000
 """So long a browser lets its user choose and show a passkey (WebAuthn, 15.1: five minutes where the user is verified)."""
 _FORMATS = frozenset({AttestationFormat.NONE, AttestationFormat.PACKED})
+_PORTS = MappingProxyType({"https": 443, "http": 80})
 _LONGEST_ID = 1023
 """Bytes of a credential id (WebAuthn, 7.1, step 25)."""
 
@@ -104,7 +106,9 @@ def relying_party(base_url: str) -> RelyingParty | None:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        return RelyingParty(host, f"{parts.scheme}://{parts.netloc.lower()}") if host else None
+        # As browsers write an origin: without the port that its scheme implies (RFC 6454, 6.1).
+        port = f":{parts.port}" if parts.port and parts.port != _PORTS.get(parts.scheme) else ""
+        return RelyingParty(host, f"{parts.scheme}://{host}{port}") if host else None
     return None
 
 

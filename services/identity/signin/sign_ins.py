@@ -35,7 +35,7 @@ from services.identity.signin.rules import (
     normal_password,
 )
 from services.identity.signin.store import Login
-from services.identity.signin.throttling import Throttling
+from services.identity.signin.throttling import OF_CODE, Throttling
 from tongban.identity.v1 import events_pb2 as events
 
 _CITIZEN = "111"
@@ -126,7 +126,7 @@ class SignIns:
             SignInRefused, SignInTooSoon.
         """
         key = self._throttling.key("code", person)
-        if not await self._throttling.counted(key):
+        if not await self._throttling.counted(key, OF_CODE):
             raise SignInTooSoon
         async with self._parts.database.read() as connection:
             held = await store.in_use(connection, person, AuthenticatorKind.ONE_TIME_CODE)

@@ -224,7 +224,7 @@ def _count(of: str, where: str = "") -> str:
     return _COUNT.replace("{left}", _LEFT).replace("{of}", of).replace("{where}", where)
 
 
-_TRY = Query(Attempts, _count("code"))
+_TRY = Query(Attempts, _count("one"))
 # The account first, in any statement that writes both: two that wait for one another are never there.
 _TRY_BOTH = Query(
     Attempts,
@@ -264,6 +264,9 @@ _PROVED = Query(
         SELECT FROM authenticators WHERE person = :person AND kind = 'ONE_TIME_CODE' AND state = 'ACTIVE') AS codes
     ) AS found""",
 )
+_GIVE_BACK = Query(
+    Attempts, "UPDATE sign_in_attempts SET failures = greatest(0, failures - 1) WHERE key = :key RETURNING {columns}"
+)
 _FORGIVE = Query(Attempts, "DELETE FROM sign_in_attempts WHERE key = :key RETURNING {columns}")
 FORGET_ATTEMPTS = Query(
     Attempts,
@@ -274,7 +277,7 @@ FORGET_ATTEMPTS = Query(
 
 
 async def counted(connection: DatabaseConnection, **values: object) -> bool:
-    """Counts an attempt at a one-time code; False where it comes too soon and is not counted."""
+    """Counts an attempt under one key; False where it comes too soon and is not counted."""
     return await _TRY.first(connection, **values) is not None
 
 
@@ -286,6 +289,11 @@ async def both_counted(connection: DatabaseConnection, **values: object) -> bool
 async def forgive(connection: DatabaseConnection, key: bytes) -> None:
     """Forgets what was counted under ``key``."""
     await _FORGIVE.first(connection, key=key)
+
+
+async def give_back(connection: DatabaseConnection, key: bytes) -> None:
+    """Takes one attempt back, which succeeded."""
+    await _GIVE_BACK.first(connection, key=key)
 
 
 async def login(connection: DatabaseConnection, indexes: Sequence[bytes]) -> Login | None:

@@ -33,10 +33,10 @@ class Throttling:
         """Returns under what attempts are counted."""
         return self._parts.cipher.blind_index(_ATTEMPT, f"{kind}:{of}")
 
-    async def counted(self, key: bytes) -> bool:
-        """Counts an attempt at a one-time code; says whether it may be judged now. One that comes too soon is not counted."""
+    async def counted(self, key: bytes, throttle: Throttle) -> bool:
+        """Counts an attempt under one key; says whether it may be judged now. One that comes too soon is not counted."""
         async with self._parts.database.read() as connection:
-            return await store.counted(connection, now=self._parts.wall.now(), **_values("code", key, OF_CODE))
+            return await store.counted(connection, now=self._parts.wall.now(), **_values("one", key, throttle))
 
     async def both_counted(self, account: bytes, address: bytes) -> bool:
         """Counts an attempt at a password: for its account, and for its address where the account may be judged; says whether both may."""

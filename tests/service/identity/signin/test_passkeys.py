@@ -265,6 +265,26 @@ async def test_one_that_never_counts_is_taken_again_and_again(home: Town, opened
         assert (await _shown(browser, passkey)).status_code in (200, 303)
 
 
+async def test_an_address_fills_no_log_with_failures_and_what_succeeds_does_not_count(
+    home: Town, opened: Opened
+) -> None:
+    passkey, browser = await _added(home, await home.person()), opened(await relying_party(home))
+    await changed(home, "DELETE FROM sign_in_attempts")
+    for _ in range(2):
+        await browser.begin(prompt="login")
+        assert (await _shown(browser, passkey)).status_code in (200, 303)
+    async with home.service.process.database.read() as connection:
+        counts = await sql.execute(connection, "SELECT failures FROM sign_in_attempts")
+    assert [row.failures for row in counts] == [0]
+    await changed(home, "UPDATE sign_in_attempts SET failures = 99, last_time = now()")
+    await browser.begin(prompt="login")
+    assert (await browser.submit("/oauth/passkey", credential="{}")).status_code == 400
+    records = len(await records_of(home.service.process, "signin.passkey"))
+    assert (await _shown(browser, passkey)).status_code == 429
+    assert len(await records_of(home.service.process, "signin.passkey")) == records
+    await changed(home, "DELETE FROM sign_in_attempts")
+
+
 async def test_a_closed_account_is_not_signed_in_to(home: Town, opened: Opened) -> None:
     person = await home.person()
     passkey, browser = await _added(home, person), opened(await relying_party(home))

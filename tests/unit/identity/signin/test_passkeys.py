@@ -37,6 +37,8 @@ _PARTY = RelyingParty("example.org", "https://example.org")
         ("https://gw.example.gov.cn", RelyingParty("gw.example.gov.cn", "https://gw.example.gov.cn")),
         ("https://GW.example.gov.cn:8443", RelyingParty("gw.example.gov.cn", "https://gw.example.gov.cn:8443")),
         ("http://localhost:8080", RelyingParty("localhost", "http://localhost:8080")),
+        ("https://example.org:443", RelyingParty("example.org", "https://example.org")),
+        ("http://example.org:80/", RelyingParty("example.org", "http://example.org")),
         ("http://127.0.0.1:8080", None),
         ("https://[2001:db8::1]", None),
         ("", None),
