@@ -44,6 +44,7 @@ from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
 from services.identity.openid.endpoints import OpenIdEndpoints
+from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
@@ -51,7 +52,7 @@ from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
-from services.identity.signin.service import SignIns
+from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
 from services.identity.signin.worker import Forgetter
 from services.identity.staff.api import StaffApi
 from services.identity.tokens.api import TokenApi
@@ -79,11 +80,12 @@ async def app(process: Process) -> App:
     verifiers = verifiers_of(config.verifiers)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     passwords = Passwords()
-    sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
+    sign_ins = SignIns(parts, passwords)
+    enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
     scanning = Scanning(parts, mint)
     if config.http is not None:
-        endpoints = _endpoints(process, parts, exchange, sign_ins)
+        endpoints = _endpoints(process, parts, exchange, sign_ins, enrollments)
         process.beside(HttpServer(endpoints.app(), config.http).run)
     return App(
         apis={
@@ -126,7 +128,9 @@ async def app(process: Process) -> App:
     )
 
 
-def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins: SignIns) -> OAuthEndpoints:
+def _endpoints(
+    process: Process, parts: Parts, exchange: TokenExchange, sign_ins: SignIns, enrollments: Enrollments
+) -> OAuthEndpoints:
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
     code_grants = CodeGrants(parts, sign_ins, RefreshTokens(process.keys, process.provider))
@@ -134,7 +138,8 @@ def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
     openid = OpenIdEndpoints(answering, authorizations, code_grants, about)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
-    browsers = SignInPages(authorizations, sign_ins, Logout(parts), pages, process.tracing)
+    enrolling, passkeys = EnrollmentPages(enrollments, pages), PasskeySignIns(parts)
+    browsers = SignInPages(authorizations, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing)
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
 
 

@@ -110,6 +110,12 @@ OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
 NODE = Peer("grpc-js", ("test_node.py",), ("node", "npm"), "node", _npm)
 TYPESCRIPT = Peer("openapi-typescript", ("test_typescript.py",), ("node", "npm"), "typescript", _npm)
-OPENID = Peer("openid-client and axe-core", ("test_openid_client.py", "test_axe.py"), ("node", "npm"), "openid", _npm)
+OPENID = Peer(
+    "openid-client and axe-core",
+    ("test_openid_client.py", "test_axe.py", "test_axe_passkeys.py"),
+    ("node", "npm"),
+    "openid",
+    _npm,
+)
 PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
 PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, PYTHON)

@@ -24,7 +24,8 @@ def axe() -> Path:
     return OPENID.ready() / "node_modules" / "axe-core" / "axe.min.js"
 
 
-async def _faults(page: Page, axe: Path) -> list[str]:
+async def faults_of(page: Page, axe: Path) -> list[str]:
+    """What axe-core finds on a page."""
     await page.add_script_tag(path=axe)
     found: dict[str, Any] = await page.evaluate("axe.run()")
     assert found["passes"], "it judged something"
@@ -54,28 +55,28 @@ async def test_axe_finds_nothing(town: Town, axe: Path, language: str, width: in
         )
         page = await context.new_page()
         await page.goto(await enrollment_uri(town, person))
-        faults = await _faults(page, axe)
+        faults = await faults_of(page, axe)
         for password in ("kurz", PASSWORD):
             await page.fill("#password", password)
             await page.fill("#again", password)
             await page.click("button")
-            faults += await _faults(page, axe)
+            faults += await faults_of(page, axe)
         await page.goto(str(httpx.URL(f"{url}/oauth/authorize", params=asked)))
-        faults += await _faults(page, axe)
+        faults += await faults_of(page, axe)
         for password in ("falsch", PASSWORD):
             await page.fill("#login", number)
             await page.fill("#password", password)
             await page.press("#password", "Enter")
             await page.wait_for_load_state()
-            faults += await _faults(page, axe)
+            faults += await faults_of(page, axe)
         assert await page.locator("li").count() == 2, "the page at which one agrees"
         for path in ("/oauth/end-session", "/oauth/authorize"):
             await page.goto(f"{url}{path}")
-            faults += await _faults(page, axe)
+            faults += await faults_of(page, axe)
         await page.goto(await enrollment_uri(town, person, AUTHENTICATOR_KIND_ONE_TIME_CODE))
         secret = (await page.inner_text("code")).replace(" ", "")
         for code in ("000000", pyotp.TOTP(secret).now()):
-            faults += await _faults(page, axe)
+            faults += await faults_of(page, axe)
             await page.fill("#code", code)
             await page.press("#code", "Enter")
             await page.wait_for_load_state()
@@ -85,6 +86,6 @@ async def test_axe_finds_nothing(town: Town, axe: Path, language: str, width: in
         await page.press("#password", "Enter")
         await page.wait_for_load_state()
         assert await page.locator("#code").count() == 1, "the page at which the code is asked for"
-        faults += await _faults(page, axe)
+        faults += await faults_of(page, axe)
         await chromium.close()
     assert faults == []

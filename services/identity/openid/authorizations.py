@@ -26,6 +26,8 @@ authorization_requests = sa.Table(
     columns.nothing_yet("browser"),
     columns.text("person"),
     columns.moment("proven_time"),
+    columns.nothing_yet("challenge"),
+    columns.moment("challenge_time"),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("authorization_requests_expire", "expire_time"),
@@ -45,6 +47,7 @@ class AuthorizationRequest:
         parameters: as they came.
         browser: SM3 of the cookie of the browser that it belongs to; empty as long as it was only pushed.
         person, proven_time: whose password was right, and when: who still has to show a one-time code.
+        challenge, challenge_time: what a passkey has to sign, and since when; empty where nobody asked to use one, or one was tried.
     """
 
     id: str
@@ -56,6 +59,8 @@ class AuthorizationRequest:
     create_time: datetime
     person: str = ""
     proven_time: datetime | None = None
+    challenge: bytes = b""
+    challenge_time: datetime | None = None
 
 
 ADD = Addition(AuthorizationRequest)
@@ -72,6 +77,17 @@ _PROVE = Query(
     AuthorizationRequest,
     """UPDATE authorization_requests SET person = :person, proven_time = CAST(:now AS timestamptz)
     WHERE ticket = :ticket RETURNING {columns}""",
+)
+_CHALLENGE = Query(
+    AuthorizationRequest,
+    """UPDATE authorization_requests SET challenge = :challenge, challenge_time = CAST(:now AS timestamptz)
+    WHERE ticket = :ticket RETURNING {columns}""",
+)
+_USE_CHALLENGE = Query(
+    AuthorizationRequest,
+    """UPDATE authorization_requests SET challenge = ''
+    WHERE ticket = :ticket AND challenge = :challenge AND challenge <> '' AND challenge_time > CAST(:since AS timestamptz)
+    RETURNING {columns}""",
 )
 _FORGET = Query(
     AuthorizationRequest,
@@ -94,6 +110,16 @@ async def take(connection: DatabaseConnection, ticket: bytes, now: datetime) -> 
 async def prove(connection: DatabaseConnection, ticket: bytes, person: str, now: datetime) -> None:
     """Notes whose password was right in the browser of a request."""
     await _PROVE.first(connection, ticket=ticket, person=person, now=now)
+
+
+async def challenge(connection: DatabaseConnection, ticket: bytes, asked: bytes, now: datetime) -> None:
+    """Keeps what a passkey has to sign; what was kept before is no longer taken."""
+    await _CHALLENGE.first(connection, ticket=ticket, challenge=asked, now=now)
+
+
+async def use_challenge(connection: DatabaseConnection, ticket: bytes, asked: bytes, since: datetime) -> bool:
+    """Uses up what a passkey has to sign; says whether it was kept after ``since``, and not used before."""
+    return await _USE_CHALLENGE.first(connection, ticket=ticket, challenge=asked, since=since) is not None
 
 
 async def forget(connection: DatabaseConnection, now: datetime) -> None:

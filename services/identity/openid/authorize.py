@@ -30,6 +30,9 @@ CODE_LASTS = timedelta(seconds=60)
 """So long the browser may take to bring the code, and its client to exchange it (RFC 6749, 4.1.2 allows ten minutes)."""
 PROVEN_LASTS = timedelta(minutes=5)
 """So long after the password its one-time code may come."""
+CHALLENGE_LASTS = timedelta(minutes=5)
+"""So long a person may take to show a passkey (WebAuthn, 15.1)."""
+_CHALLENGE_BYTES = 32
 PUSHED_URN = "urn:ietf:params:oauth:request_uri:"
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
 _MOST_SECONDS = 10**9
@@ -99,7 +102,7 @@ class Authorizations:
             return NextStep(location=self._told(client, error)), ""
         ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS)
         asked = await self._found(ticket, browser)
-        return await self.go_on(asked, session), ticket
+        return await self.go_on(asked, client, session), ticket
 
     async def found(self, ticket: str, browser: str) -> tuple[AuthorizationRequest, Client]:
         """Returns the request that a page of ours goes on with; raises NotAsked where it is over, or another browser's."""
@@ -107,10 +110,9 @@ class Authorizations:
         return asked, await self._client(asked.client)
 
     async def go_on(
-        self, asked: AuthorizationRequest, session: SignInSession | None, *, agreed: bool = False
+        self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool = False
     ) -> NextStep:
         """Returns what comes next: the page that is still needed, or where the browser is sent with its answer."""
-        client = await self._client(asked.client)
         try:
             page = await self._missing(asked, client, session, agreed=agreed)
             if page:
@@ -132,6 +134,20 @@ class Authorizations:
         if asked.proven_time is None or asked.proven_time + PROVEN_LASTS <= self._parts.wall.now():
             raise NotAsked
         return asked.person
+
+    async def challenge(self, asked: AuthorizationRequest) -> bytes:
+        """Returns what a passkey has to sign from now on; it is kept here, and good once."""
+        made = secrets.token_bytes(_CHALLENGE_BYTES)
+        async with self._parts.database.read() as connection:
+            await authorizations.challenge(connection, asked.ticket, made, self._parts.wall.now())
+        return made
+
+    async def challenged(self, asked: AuthorizationRequest) -> bytes:
+        """Returns what a passkey had to sign, and uses it up; empty where nothing is waited for, or no longer."""
+        since = self._parts.wall.now() - CHALLENGE_LASTS
+        async with self._parts.database.read() as connection:
+            right = await authorizations.use_challenge(connection, asked.ticket, asked.challenge, since)
+        return asked.challenge if right else b""
 
     async def refuse(self, asked: AuthorizationRequest) -> str:
         """Ends a request because the person does not want it; returns where the browser is sent."""

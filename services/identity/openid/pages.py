@@ -1,5 +1,7 @@
-"""The pages at which people sign in, agree and set a password: Chinese and English, without a script."""
+"""The pages at which people sign in, agree and set what they sign in with: Chinese and English, without a script but that of passkeys."""
 
+import hashlib
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +14,9 @@ from libs.rpc import languages
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
 )
+_SCRIPTED = "; script-src {script}; connect-src {asked}"
+"""Of pages with passkeys: they run one file, which asks one path."""
+SCRIPT_PATH, CHALLENGE_PATH = "/oauth/passkeys.js", "/oauth/passkey-challenge"
 _HEADERS = {"referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "cache-control": "no-store"}
 SESSION_COOKIE, BROWSER_COOKIE = "tongban-session", "tongban-browser"
 _DAY = 24 * 3600
@@ -26,19 +31,40 @@ class BrowserPages:
 
     def __init__(self, region: str, base_url: str) -> None:
         loader = jinja2.PackageLoader("services.identity.openid")
-        self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        self._templates.globals.update(region=region)
+        self._templates = jinja2.Environment(
+            loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+        )
+        self._templates.globals.update(region=region, script=SCRIPT_PATH)
+        self._script = (files("services.identity.openid") / "passkeys.js").read_bytes()
+        self._etag = f'"{hashlib.sha256(self._script).hexdigest()[:32]}"'
+        self._scripted = _SCRIPTED.format(script=base_url + SCRIPT_PATH, asked=base_url + CHALLENGE_PATH)
         self.region = region
         self._secure = base_url.startswith("https://")
 
     def page(self, request: Request, template: str, *, status: int = 200, target: str = "", **values: Any) -> Response:
-        """Renders a page; ``target`` is where the browser is sent when its form was taken, if anywhere else than here."""
+        """Renders a page.
+
+        Args:
+            request: of the browser.
+            template: which page.
+            status: of HTTP.
+            target: where the browser is sent when its form was taken, if anywhere else than here.
+            values: what the template takes; with ``passkeys`` the page runs the script of passkeys.
+        """
         language = asked_language(request, values.get("locales", ""))
         text = self._templates.get_template(template).render(lang=language, **values)
         # A browser also holds where a form's answer sends it to the list of targets (CSP 3, 6.1.10).
         targets = " ".join(("'self'", *filter(None, (_origin(target),))))
-        headers = {**_HEADERS, "content-security-policy": _POLICY.format(targets=targets), "content-language": language}
+        policy = _POLICY.format(targets=targets) + (self._scripted if values.get("passkeys") else "")
+        headers = {**_HEADERS, "content-security-policy": policy, "content-language": language}
         return HTMLResponse(text, status, headers=headers)
+
+    async def script(self, request: Request) -> Response:
+        """Answers with the script of passkeys; a browser asks each time whether it is still the same."""
+        headers = {"x-content-type-options": "nosniff", "cache-control": "no-cache", "etag": self._etag}
+        if request.headers.get("if-none-match") == self._etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self._script, headers=headers, media_type="text/javascript")
 
     def refused(self, request: Request, kind: str, *, status: int = 400, **values: Any) -> Response:
         """Renders the page that says why this goes no further."""
@@ -60,6 +86,13 @@ class BrowserPages:
     def _named(self, name: str) -> str:
         # No other host of the domain and no plain HTTP can set one of this name (RFC 6265bis, 4.1.3.2).
         return f"__Host-{name}" if self._secure else name
+
+
+def status_of(fault: str) -> int:
+    """Returns the status of a page by what is wrong with what was sent to it."""
+    if not fault:
+        return 200
+    return 429 if fault == "soon" else 400
 
 
 def asked_language(request: Request, locales: str = "") -> str:

@@ -1,11 +1,10 @@
-"""What browsers reach: the authorization endpoint, signing in and out, agreeing, and setting a password."""
+"""What browsers reach: the authorization endpoint, signing in and out, and agreeing."""
 
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-import segno
 from opentelemetry.trace import SpanKind
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,18 +15,28 @@ from libs.errors import Code, TongbanError
 from libs.observability import metrics
 from libs.observability.tracing import Tracing
 from libs.rpc.call import FORWARDED, gateway_saw
+from services.identity.core.client_rules import Client
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.authorizations import AuthorizationRequest, Parameters
 from services.identity.openid.authorize import Authorizations, NextStep, NotAsked, described
+from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
-from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages
+from services.identity.openid.pages import (
+    BROWSER_COOKIE,
+    CHALLENGE_PATH,
+    SCRIPT_PATH,
+    SESSION_COOKIE,
+    BrowserPages,
+    status_of,
+)
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
-    CodeSetup,
     EnrollmentOver,
     OpenedSession,
+    PasskeyAttempt,
+    PasskeySignIns,
     PasswordAttempt,
     ProvenPassword,
     SignInRefused,
@@ -40,6 +49,7 @@ _LONGEST_VALUE = 4_096
 _MOST = 40
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
 _FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
+_PASSKEY_FAULTS: dict[type[Exception], str] = {SignInRefused: "passkey", SignInTooSoon: "soon"}
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -47,10 +57,19 @@ class SignInPages:
     """Serves the pages."""
 
     def __init__(
-        self, authorizations: Authorizations, sign_ins: SignIns, logout: Logout, pages: BrowserPages, tracing: Tracing
+        self,
+        authorizations: Authorizations,
+        sign_ins: SignIns,
+        passkeys: PasskeySignIns,
+        enrollment: EnrollmentPages,
+        logout: Logout,
+        pages: BrowserPages,
+        tracing: Tracing,
     ) -> None:
         self._authorizations = authorizations
         self._sign_ins = sign_ins
+        self._passkeys = passkeys
+        self._enrollment = enrollment
         self._logout = logout
         self._pages = pages
         self._tracing = tracing
@@ -61,15 +80,17 @@ class SignInPages:
             "/oauth/authorize": (self.authorize, ["GET", "POST"]),
             "/oauth/sign-in": (self.sign_in, ["POST"]),
             "/oauth/one-time-code": (self.one_time_code, ["POST"]),
+            CHALLENGE_PATH: (self.passkey_challenge, ["POST"]),
+            "/oauth/passkey": (self.passkey, ["POST"]),
             "/oauth/consent": (self.consent, ["POST"]),
             "/oauth/end-session": (self.end_session, ["GET", "POST"]),
         }
         found = [Route(path, self._served(path, handle), methods=methods) for path, (handle, methods) in paths.items()]
         enrolling = [
             Route(ENROLLMENT_PATH, self._served(ENROLLMENT_PATH, handle), methods=[verb])
-            for verb, handle in (("GET", self.enrollment), ("POST", self.enroll))
+            for verb, handle in (("GET", self._enrollment.shown), ("POST", self._enrollment.taken))
         ]
-        return [*found, *enrolling]
+        return [*found, *enrolling, Route(SCRIPT_PATH, self._pages.script)]
 
     def _served(self, path: str, handle: Handle) -> Handle:
         async def served(request: Request) -> Response:
@@ -124,7 +145,7 @@ class SignInPages:
         if isinstance(opened, ProvenPassword):
             await self._authorizations.proven(asked, opened.person)
             return self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
-        return await self._signed_in(request, asked, opened, form.get("ticket"))
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
         """Signs somebody in by the code behind their password, and goes on."""
@@ -139,23 +160,52 @@ class SignInPages:
         except tuple(_FAULTS) as refusal:
             step = NextStep("one_time_code", asked=asked, client=client)
             return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
-        return await self._signed_in(request, asked, opened, form.get("ticket"))
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
+
+    async def passkey_challenge(self, request: Request) -> Response:
+        """Tells the script of the page what a passkey is to sign; a new one each time, good once."""
+        form = await read_form(request)
+        asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
+        if not self._passkeys.offered:
+            raise NotAsked
+        options = self._passkeys.options(await self._authorizations.challenge(asked))
+        return Response(options, headers={"cache-control": "no-store"}, media_type="application/json")
+
+    async def passkey(self, request: Request) -> Response:
+        """Signs somebody in by a passkey, and goes on."""
+        form = await read_form(request)
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
+        address, agent = gateway_saw(request.headers.get(FORWARDED, "")), request.headers.get("user-agent", "")
+        challenge = await self._authorizations.challenged(asked)
+        current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        try:
+            attempt = PasskeyAttempt(form.get("credential"), challenge, address, agent)
+            opened = await self._passkeys.sign_in(attempt, current)
+        except (SignInRefused, SignInTooSoon) as refusal:
+            step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
+            return self._next(request, step, form.get("ticket"), fault=fault)
+        return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def _signed_in(
-        self, request: Request, asked: AuthorizationRequest, opened: OpenedSession, ticket: str
+        self, request: Request, asked: AuthorizationRequest, client: Client, opened: OpenedSession, ticket: str
     ) -> Response:
-        answer = self._next(request, await self._authorizations.go_on(asked, opened.session), ticket)
+        answer = self._next(request, await self._authorizations.go_on(asked, client, opened.session), ticket)
         self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
         return answer
 
     async def consent(self, request: Request) -> Response:
         """Takes what the person says to a client's wishes, and goes on."""
         form = await read_form(request)
-        asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
         if form.get("decision") != "allow":
             return _sent(await self._authorizations.refuse(asked))
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
-        return self._next(request, await self._authorizations.go_on(asked, session, agreed=True), form.get("ticket"))
+        step = await self._authorizations.go_on(asked, client, session, agreed=True)
+        return self._next(request, step, form.get("ticket"))
 
     def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
         if not step.page:
@@ -166,61 +216,15 @@ class SignInPages:
         return self._pages.page(
             request,
             f"{step.page}.html",
-            status=_status(fault),
+            status=status_of(fault),
             target=step.asked.parameters["redirect_uri"],
             locales=_locales(step.asked),
             client=step.client.display_name,
             ticket=ticket,
             fault=fault,
+            passkeys=step.page == "sign_in" and self._passkeys.offered,
             scopes=scopes,
             permissions=permissions,
-        )
-
-    async def enrollment(self, request: Request) -> Response:
-        """Shows the page at which a password, or an application with one-time codes, is set."""
-        ticket = request.query_params.get("ticket", "")
-        opened = await self._sign_ins.enrollment(ticket)
-        setup = self._sign_ins.code_setup(opened, self._pages.region)
-        return self._enrolling(request, ticket) if setup is None else self._setting_up(request, ticket, setup)
-
-    async def enroll(self, request: Request) -> Response:
-        """Sets it."""
-        form = await read_form(request)
-        opened = await self._sign_ins.enrollment(form.get("ticket"))
-        setup = self._sign_ins.code_setup(opened, self._pages.region)
-        if setup is not None:
-            right = await self._sign_ins.set_code(form.get("ticket"), form.get("code"))
-            if not right:
-                return self._setting_up(request, form.get("ticket"), setup, "wrong")
-            return self._pages.page(request, "message.html", kind="code_saved")
-        fault = await self._sign_ins.set_password(form.get("ticket"), form.get("password"), form.get("again"))
-        if fault is not None:
-            return self._enrolling(request, form.get("ticket"), fault.value)
-        return self._pages.page(request, "message.html", kind="saved")
-
-    def _setting_up(self, request: Request, ticket: str, setup: CodeSetup, fault: str = "") -> Response:
-        drawn = segno.make(setup.uri, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True)
-        groups = " ".join(setup.secret[place : place + 4] for place in range(0, len(setup.secret), 4))
-        return self._pages.page(
-            request,
-            "enroll_code.html",
-            status=_status(fault),
-            ticket=ticket,
-            fault=fault,
-            drawn=drawn,
-            secret=groups,
-        )
-
-    def _enrolling(self, request: Request, ticket: str, fault: str = "") -> Response:
-        shortest, longest = self._sign_ins.password_lengths
-        return self._pages.page(
-            request,
-            "enroll.html",
-            status=_status(fault),
-            ticket=ticket,
-            fault=fault,
-            shortest=shortest,
-            longest=longest,
         )
 
     async def end_session(self, request: Request) -> Response:
@@ -243,12 +247,6 @@ class SignInPages:
 def _sent(location: str) -> Response:
     """Sends a browser on by GET, whatever brought it here (RFC 9700, 4.12)."""
     return RedirectResponse(location, 303, headers={"cache-control": "no-store", "referrer-policy": "no-referrer"})
-
-
-def _status(fault: str) -> int:
-    if not fault:
-        return 200
-    return 429 if fault == "soon" else 400
 
 
 def _locales(asked: AuthorizationRequest) -> str:

@@ -1,6 +1,8 @@
 """SignInService: what one signs in with, and where one is signed in."""
 
 import secrets
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from libs.audit.reading import record_read
 from libs.db.command import command_of
@@ -19,13 +21,23 @@ from services.identity.core.parts import Parts
 from services.identity.signin import rules, store
 from services.identity.signin.convert import authenticator_message, enrolled_kind, session_message
 from services.identity.signin.one_time_codes import new_secret
+from services.identity.signin.opening import digest
+from services.identity.signin.passkeys import relying_party
 from services.identity.signin.rules import AuthenticatorKind, EnrollmentRow
-from services.identity.signin.service import SignIns, digest
+from services.identity.signin.sign_ins import SignIns
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 ENROLLMENT_PATH = "/oauth/enroll"
 """The page at which one sets up how one signs in."""
+_CHALLENGE_BYTES = 32
+_NEW: Mapping[AuthenticatorKind, Callable[[], str]] = MappingProxyType(
+    {
+        AuthenticatorKind.ONE_TIME_CODE: new_secret,
+        AuthenticatorKind.PASSKEY: lambda: secrets.token_urlsafe(_CHALLENGE_BYTES),
+    }
+)
+"""What a page begins with: the secret that an application takes up, or what a new passkey has to sign."""
 
 
 class SignInApi:
@@ -40,14 +52,15 @@ class SignInApi:
         person, ticket, now = _own(call), secrets.token_urlsafe(32), self._parts.wall.now()
         expire, identifier = now + rules.ENROLLMENT_LASTS, uuid7()
         kind = enrolled_kind(request.kind)
-        by_code = kind is AuthenticatorKind.ONE_TIME_CODE
-        secret = self._parts.cipher.encrypt_text(store.SECRET, identifier, new_secret()) if by_code else b""
+        secret = self._parts.cipher.encrypt_text(store.SECRET, identifier, _NEW[kind]()) if kind in _NEW else b""
         opened = EnrollmentRow(
             identifier, person, digest(ticket), call.actor.assurance, expire, now, kind=kind, secret=secret
         )
 
         async def work(tx: Transaction) -> pb.Enrollment:
             await _in_use(tx.connection, person)
+            if kind is AuthenticatorKind.PASSKEY:
+                await self._check_passkeys(tx.connection, person)
             await store.CLOSE_ENROLLMENTS.all(tx.connection, person=person, now=now)
             row = await store.ADD_ENROLLMENT.add(tx.connection, opened)
             tx.about = f"enrollments/{row.id}"
@@ -56,6 +69,12 @@ class SignInApi:
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
+    async def _check_passkeys(self, connection: DatabaseConnection, person: str) -> None:
+        """Raises FailedPrecondition PASSKEYS_NOT_OFFERED, PASSKEY_LIMIT_REACHED."""
+        if relying_party(self._parts.base_url) is None:
+            raise reasons.passkeys_not_offered("the region's address is no name that passkeys could be made for")
+        rules.check_passkeys(len(await store.passkeys_of(connection, person)))
+
     async def list_authenticators(
         self, request: pb.ListAuthenticatorsRequest, call: Call
     ) -> pb.ListAuthenticatorsResponse:
@@ -63,7 +82,9 @@ class SignInApi:
         parts, scope = self._parts, Scope({"person": call.actor.person})
         async with parts.database.read() as connection:
             shown, token = await store.LISTED_AUTHENTICATORS.page(connection, parts.pages, request, [scope])
-        return pb.ListAuthenticatorsResponse(authenticators=map(authenticator_message, shown), next_page_token=token)
+        await record_read(parts.audit, request, call.actor.person, ("authenticator",), len(shown), own=True, call=call)
+        messages = [authenticator_message(parts.cipher, row) for row in shown]
+        return pb.ListAuthenticatorsResponse(authenticators=messages, next_page_token=token)
 
     async def remove_authenticator(self, request: pb.RemoveAuthenticatorRequest, call: Call) -> pb.Authenticator:
         """Takes away something that the person signs in with."""
@@ -75,7 +96,7 @@ class SignInApi:
             change = {"state": rules.remove(row), "update_time": self._parts.wall.now()}
             row = await store.UPDATE_AUTHENTICATOR.one(tx.connection, row.id, **change)
             tx.emit(row.name, events.AuthenticatorRemoved(authenticator=row.name, person=person))
-            return authenticator_message(row)
+            return authenticator_message(self._parts.cipher, row)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 

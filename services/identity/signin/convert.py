@@ -8,7 +8,7 @@ from libs.db.etag import etag_of
 from libs.rpc.messages import Names, timestamp
 from services.identity.core.sessions import SignInSession
 from services.identity.signin.rules import Authenticator, AuthenticatorKind
-from services.identity.signin.store import USER_AGENT
+from services.identity.signin.store import DISPLAY_NAME, USER_AGENT
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 _KINDS, _STATES = Names(pb.AuthenticatorKind), Names(pb.AuthenticatorState)
@@ -20,11 +20,12 @@ def enrolled_kind(asked: pb.AuthenticatorKind.ValueType) -> AuthenticatorKind:
     return AuthenticatorKind(_KINDS.name(asked)) if asked else AuthenticatorKind.PASSWORD
 
 
-def authenticator_message(row: Authenticator) -> pb.Authenticator:
+def authenticator_message(cipher: FieldCipher, row: Authenticator) -> pb.Authenticator:
     """Builds the message of something that one signs in with, without its secret."""
     return pb.Authenticator(
         name=row.name,
         kind=_KINDS.number(row.kind.value),
+        display_name=cipher.decrypt_text(DISPLAY_NAME, row.id, row.display_name) if row.display_name else "",
         state=_STATES.number(row.state.value),
         last_use_time=timestamp(row.last_use_time),
         create_time=timestamp(row.create_time),

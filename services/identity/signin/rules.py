@@ -7,17 +7,31 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from libs.errors import state_conflict
+from libs.errors import reasons, state_conflict
 from services.identity.core.sessions import SessionState, SignInSession
 
 ENROLLMENT_LASTS = timedelta(minutes=10)
 """For so long the page at which one sets up one's sign-in can be opened."""
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 128
+MOST_PASSKEYS = 20
+"""So many a person may have."""
+LONGEST_NAME = 50
+"""So many characters the name of a passkey has at most."""
 PASSWORD, ONE_TIME_CODE = "pwd", "otp"
-"""The words of RFC 8176 for how one signs in."""
-_CEILINGS = MappingProxyType({frozenset({PASSWORD}): 2, frozenset({PASSWORD, ONE_TIME_CODE}): 3})
-"""The assurance that a session reaches by these methods together, whatever the account has (docs/decisions/0069)."""
+BOUND_KEY, KEPT_KEY, PRESENT, SEVERAL_FACTORS = "hwk", "swk", "user", "mfa"
+"""The words of RFC 8176 for how one signs in: a key that stays on its device, one that is kept elsewhere too, somebody was there."""
+BOUND_PASSKEY, KEPT_PASSKEY = (BOUND_KEY, PRESENT, SEVERAL_FACTORS), (KEPT_KEY, PRESENT, SEVERAL_FACTORS)
+"""How one signed in by a passkey whose device saw who its user is: what one has, and what one knows or is."""
+_CEILINGS = MappingProxyType(
+    {
+        frozenset({PASSWORD}): 2,
+        frozenset({PASSWORD, ONE_TIME_CODE}): 3,
+        frozenset(BOUND_PASSKEY): 3,
+        frozenset(KEPT_PASSKEY): 3,
+    }
+)
+"""The assurance that a session reaches by these methods together, whatever the account has (docs/decisions/0069, 0070)."""
 CODE_SECONDS = 30
 """For so long an application shows a code (RFC 6238, 5.2); the one before and the one behind are taken too."""
 _AGENT_LENGTH = 200
@@ -29,6 +43,7 @@ class AuthenticatorKind(StrEnum):
 
     PASSWORD = "PASSWORD"  # noqa: S105 - the name of a kind, no secret
     ONE_TIME_CODE = "ONE_TIME_CODE"
+    PASSKEY = "PASSKEY"
 
 
 class AuthenticatorState(StrEnum):
@@ -37,6 +52,7 @@ class AuthenticatorState(StrEnum):
     ACTIVE = "ACTIVE"
     REMOVED = "REMOVED"
     SUPERSEDED = "SUPERSEDED"
+    COMPROMISED = "COMPROMISED"
 
 
 class PasswordFault(StrEnum):
@@ -57,9 +73,12 @@ class Authenticator:
     """Something that a person signs in with.
 
     Attributes:
-        verifier: what it is checked by, encrypted: argon2id of a password, the secret of one-time codes.
+        verifier: what it is checked by, encrypted: argon2id of a password, the secret of one-time codes, a passkey's public key.
         assurance: of the session in which it was set: it vouches for no more.
         used_step: the number of the last one-time code that was taken; no earlier one is (RFC 6238, 5.2).
+        credential: by which a passkey is found: SM3 of its credential id; empty of others.
+        sign_count: how often a passkey said it was used, when it was used last; 0 where it doesn't count (WebAuthn, 6.1.1).
+        display_name: what its owner calls a passkey, encrypted.
     """
 
     id: str
@@ -72,6 +91,9 @@ class Authenticator:
     state: AuthenticatorState = AuthenticatorState.ACTIVE
     last_use_time: datetime | None = None
     used_step: int = 0
+    credential: bytes = b""
+    sign_count: int = 0
+    display_name: bytes = b""
     version: int = 1
 
     @property
@@ -84,7 +106,8 @@ class Authenticator:
 class EnrollmentRow:
     """An opened page at which a person sets up their sign-in: known by a digest of the secret in its address.
 
-    ``assurance`` is that of the session that opened it. Of one-time codes ``secret`` is what the application is to hold, encrypted; of a password there is none.
+    ``assurance`` is that of the session that opened it. ``secret``, encrypted, is what an application with one-time codes is to hold,
+    or what a new passkey has to sign; of a password there is none.
     """
 
     id: str
@@ -111,6 +134,22 @@ def remove(authenticator: Authenticator) -> AuthenticatorState:
     if authenticator.state is not AuthenticatorState.ACTIVE:
         raise state_conflict(authenticator.name, authenticator.state, AuthenticatorState.ACTIVE)
     return AuthenticatorState.REMOVED
+
+
+def is_copied(known: int, said: int) -> bool:
+    """Says whether there are two of a passkey, by its counter: it has to go up, unless it never counts (WebAuthn, 6.1.1)."""
+    return (known > 0 or said > 0) and said <= known
+
+
+def check_passkeys(held: int) -> None:
+    """Checks that a person may have one more; raises FailedPrecondition PASSKEY_LIMIT_REACHED."""
+    if held >= MOST_PASSKEYS:
+        raise reasons.passkey_limit_reached("a person may have no more passkeys", limit=str(MOST_PASSKEYS))
+
+
+def passkey_name(typed: str) -> str:
+    """Returns what a passkey is called, of what was typed: on one line, and short."""
+    return " ".join("".join(each if each.isprintable() else " " for each in typed).split())[:LONGEST_NAME].strip()
 
 
 def session_level(account: int, methods: Sequence[str], set_at: Collection[int]) -> int:

@@ -1,5 +1,6 @@
 """Sessions and what one signs in with, in PostgreSQL."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from libs.crypto.envelope import Column
 from libs.db import columns
 from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
-from libs.db.query import Query, Update, of
+from libs.db.query import Query, Update, joined, of
 from libs.errors import not_found
 from libs.lists import fields
 from libs.lists.listing import FilteredList
@@ -22,7 +23,10 @@ from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 VERIFIER = Column("authenticators", "verifier")
 SECRET = Column("enrollments", "secret")
+DISPLAY_NAME = Column("authenticators", "display_name")
 USER_AGENT = Column("sessions", "user_agent")
+
+_IS_PASSKEY = "state = 'ACTIVE' AND kind = 'PASSKEY'"
 
 authenticators = sa.Table(
     "authenticators",
@@ -35,9 +39,19 @@ authenticators = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     columns.moment("last_use_time"),
     *columns.amounts("used_step"),
+    columns.nothing_yet("credential"),
+    *columns.amounts("sign_count"),
+    columns.nothing_yet("display_name"),
     *columns.life(),
     sa.Index("authenticators_of_person", "person", "create_time", "id"),
-    sa.Index("authenticators_in_use", "person", "kind", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
+    sa.Index(
+        "authenticators_only_one",
+        "person",
+        "kind",
+        unique=True,
+        postgresql_where=sa.text("state = 'ACTIVE' AND kind <> 'PASSKEY'"),
+    ),
+    sa.Index("authenticators_by_credential", "credential", unique=True, postgresql_where=sa.text(_IS_PASSKEY)),
     comment="What people sign in with; a password is stored as argon2id, encrypted.",
 )
 of(authenticators)(Authenticator)
@@ -99,6 +113,33 @@ class Attempts:
     last_time: datetime
 
 
+@of(
+    joined(
+        person=authenticators.c.person,
+        authenticator=sa.Column(type_=sa.Uuid(as_uuid=False), nullable=True),
+        verifier=sa.Column(type_=sa.LargeBinary, nullable=True),
+        assurance=sa.Column(type_=sa.SmallInteger, nullable=True),
+    )
+)
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whose document somebody typed the number of, and the password that is set there: its id, what it is checked by, its level."""
+
+    person: str
+    authenticator: str | None
+    verifier: bytes | None
+    assurance: int | None
+
+
+@of(joined(used=sa.Column(type_=sa.Boolean, nullable=False), codes=sa.Column(type_=sa.Boolean, nullable=False)))
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """Whether a password that was right is still in use, and whether one-time codes are asked for behind it."""
+
+    used: bool
+    codes: bool
+
+
 ADD_AUTHENTICATOR, UPDATE_AUTHENTICATOR = Addition(Authenticator), Update(Authenticator)
 ADD_ENROLLMENT = Addition(EnrollmentRow)
 ADD_SESSION, UPDATE_SESSION = Addition(SignInSession), Update(SignInSession)
@@ -142,6 +183,14 @@ _IN_USE = Query(
     Authenticator,
     "SELECT {columns} FROM authenticators WHERE person = :person AND kind = :kind AND state = 'ACTIVE'",
 )
+_BY_CREDENTIAL = Query(
+    Authenticator,
+    f"SELECT {{columns}} FROM authenticators WHERE credential = :credential AND {_IS_PASSKEY}",  # noqa: S608 - a text of our own
+)
+_PASSKEYS_OF = Query(
+    Authenticator,
+    "SELECT {columns} FROM authenticators WHERE person = :person AND kind = 'PASSKEY' AND state = 'ACTIVE'",
+)
 _SESSION = Query(SignInSession, "SELECT {columns} FROM sessions WHERE id = CAST(:id AS uuid)")
 _LOCK_SESSION = Query(SignInSession, "SELECT {columns} FROM sessions WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _BY_COOKIE = Query(SignInSession, "SELECT {columns} FROM sessions WHERE cookie = :cookie")
@@ -159,16 +208,61 @@ CLOSE_ENROLLMENTS = Query(
 # Counted before it is judged: of many attempts at a time no more than one gets through where one may. What was counted goes
 # by one for every `decay` seconds without an attempt; beyond `free` each has to wait, twice as long as the one before.
 _LEFT = """greatest(0, a.failures - greatest(0, floor(extract(epoch FROM CAST(:now AS timestamptz) - a.last_time)
-  / CAST(:decay AS double precision))))"""
-_TRY = Query(
-    Attempts,
-    """INSERT INTO sign_in_attempts AS a (key, failures, last_time) VALUES (:key, 1, CAST(:now AS timestamptz))
+  / CAST(:{of}_decay AS double precision))))"""
+_COUNT = """INSERT INTO sign_in_attempts AS a (key, failures, last_time)
+    SELECT CAST(:{of}_key AS bytea), 1, CAST(:now AS timestamptz) {where}
     ON CONFLICT (key) DO UPDATE SET last_time = excluded.last_time, failures = {left} + 1
-    WHERE {left} < CAST(:free AS integer) OR a.last_time + make_interval(secs =>
-        least(CAST(:longest AS double precision),
-          CAST(:first AS double precision) * power(2, least({left} - CAST(:free AS integer), 16))))
+    WHERE {left} < CAST(:{of}_free AS integer) OR a.last_time + make_interval(secs =>
+        least(CAST(:{of}_longest AS double precision),
+          CAST(:{of}_first AS double precision) * power(2, least({left} - CAST(:{of}_free AS integer), 16))))
       <= CAST(:now AS timestamptz)
-    RETURNING {columns}""".replace("{left}", _LEFT),
+    RETURNING {columns}"""
+
+
+def _count(of: str, where: str = "") -> str:
+    """Returns the text that counts an attempt ``of`` something, by parameters of its own, under a condition."""
+    return _COUNT.replace("{left}", _LEFT).replace("{of}", of).replace("{where}", where)
+
+
+_TRY = Query(Attempts, _count("one"))
+# The account first, in any statement that writes both: two that wait for one another are never there.
+_TRY_BOTH = Query(
+    Attempts,
+    f"""WITH account AS ({_count("account")}), address AS ({_count("address", "WHERE EXISTS (SELECT FROM account)")})
+    SELECT {{columns}} FROM address""",  # noqa: S608 - texts of our own
+)
+_LOGIN = Query(
+    Login,
+    """SELECT {columns} FROM (
+      SELECT 'persons/' || p.id AS person, a.id AS authenticator, a.verifier, a.assurance
+      FROM unnest(CAST(:indexes AS bytea[])) WITH ORDINALITY AS asked (index, place)
+      CROSS JOIN LATERAL (
+        SELECT id FROM persons WHERE state = 'ACTIVE' AND document_index = asked.index
+        UNION ALL
+        SELECT s.id FROM further_documents AS f JOIN persons AS s ON s.id = f.person AND s.state = 'ACTIVE'
+        WHERE f.document_index = asked.index AND f.held AND f.verify_time IS NOT NULL
+      ) AS p
+      LEFT JOIN authenticators AS a ON a.person = 'persons/' || p.id AND a.kind = 'PASSWORD' AND a.state = 'ACTIVE'
+      ORDER BY asked.place DESC LIMIT 1
+    ) AS found""",
+)
+# What follows a right password, in one round trip: what was counted is forgotten for the account and given back for the address.
+_PROVED = Query(
+    Proved,
+    """WITH forgiven AS (
+      DELETE FROM sign_in_attempts WHERE key = CAST(:account AS bytea) RETURNING key
+    ), given AS (
+      UPDATE sign_in_attempts SET failures = greatest(0, failures - 1)
+      WHERE key = CAST(:address AS bytea) AND (SELECT count(*) FROM forgiven) >= 0 RETURNING key
+    ), used AS (
+      UPDATE authenticators SET last_use_time = CAST(:now AS timestamptz), version = version + 1,
+        verifier = coalesce(CAST(:fresh AS bytea), verifier)
+      WHERE id = CAST(:id AS uuid) AND state = 'ACTIVE' RETURNING id
+    )
+    SELECT {columns} FROM (
+      SELECT EXISTS (SELECT FROM used) AS used, EXISTS (
+        SELECT FROM authenticators WHERE person = :person AND kind = 'ONE_TIME_CODE' AND state = 'ACTIVE') AS codes
+    ) AS found""",
 )
 _GIVE_BACK = Query(
     Attempts, "UPDATE sign_in_attempts SET failures = greatest(0, failures - 1) WHERE key = :key RETURNING {columns}"
@@ -182,9 +276,14 @@ FORGET_ATTEMPTS = Query(
 )
 
 
-async def counted(connection: DatabaseConnection, **values: object) -> Attempts | None:
-    """Counts an attempt; None where it comes too soon and is not counted."""
-    return await _TRY.first(connection, **values)
+async def counted(connection: DatabaseConnection, **values: object) -> bool:
+    """Counts an attempt under one key; False where it comes too soon and is not counted."""
+    return await _TRY.first(connection, **values) is not None
+
+
+async def both_counted(connection: DatabaseConnection, **values: object) -> bool:
+    """Counts an attempt at a password for its account, and where that may be judged for its address; False where either comes too soon."""
+    return await _TRY_BOTH.first(connection, **values) is not None
 
 
 async def forgive(connection: DatabaseConnection, key: bytes) -> None:
@@ -195,6 +294,16 @@ async def forgive(connection: DatabaseConnection, key: bytes) -> None:
 async def give_back(connection: DatabaseConnection, key: bytes) -> None:
     """Takes one attempt back, which succeeded."""
     await _GIVE_BACK.first(connection, key=key)
+
+
+async def login(connection: DatabaseConnection, indexes: Sequence[bytes]) -> Login | None:
+    """Finds the living account that has one of the documents with these blind indexes, and its password; None where there is none."""
+    return await _LOGIN.first(connection, indexes=indexes)
+
+
+async def proved(connection: DatabaseConnection, **values: object) -> Proved:
+    """Does what follows a right password."""
+    return await _PROVED.one(connection, **values)
 
 
 async def authenticator(connection: DatabaseConnection, name: str, person: str) -> Authenticator:
@@ -208,6 +317,16 @@ async def authenticator(connection: DatabaseConnection, name: str, person: str) 
 async def in_use(connection: DatabaseConnection, person: str, kind: str) -> Authenticator | None:
     """Reads what a person signs in with of a kind, or None."""
     return await _IN_USE.first(connection, person=person, kind=kind)
+
+
+async def passkey(connection: DatabaseConnection, credential: bytes) -> Authenticator | None:
+    """Reads a passkey that is in use by the digest of its credential id, or None."""
+    return await _BY_CREDENTIAL.first(connection, credential=credential)
+
+
+async def passkeys_of(connection: DatabaseConnection, person: str) -> list[Authenticator]:
+    """Reads the passkeys of a person that are in use."""
+    return await _PASSKEYS_OF.all(connection, person=person)
 
 
 async def take_code(connection: DatabaseConnection, key: str, step: int, now: datetime) -> bool:

@@ -34,15 +34,22 @@ class Throttling:
         return self._parts.cipher.blind_index(_ATTEMPT, f"{kind}:{of}")
 
     async def counted(self, key: bytes, throttle: Throttle) -> bool:
-        """Counts an attempt; says whether it may be judged now. One that comes too soon is not counted."""
+        """Counts an attempt under one key; says whether it may be judged now. One that comes too soon is not counted."""
         async with self._parts.database.read() as connection:
-            found = await store.counted(
-                connection,
-                key=key,
-                now=self._parts.wall.now(),
-                decay=throttle.decay_seconds,
-                free=throttle.free,
-                first=throttle.first_seconds,
-                longest=throttle.longest_seconds,
-            )
-        return found is not None
+            return await store.counted(connection, now=self._parts.wall.now(), **_values("one", key, throttle))
+
+    async def both_counted(self, account: bytes, address: bytes) -> bool:
+        """Counts an attempt at a password: for its account, and for its address where the account may be judged; says whether both may."""
+        values = _values("account", account, OF_ACCOUNT) | _values("address", address, OF_ADDRESS)
+        async with self._parts.database.read() as connection:
+            return await store.both_counted(connection, now=self._parts.wall.now(), **values)
+
+
+def _values(of: str, key: bytes, throttle: Throttle) -> dict[str, object]:
+    return {
+        f"{of}_key": key,
+        f"{of}_decay": throttle.decay_seconds,
+        f"{of}_free": throttle.free,
+        f"{of}_first": throttle.first_seconds,
+        f"{of}_longest": throttle.longest_seconds,
+    }

@@ -1,7 +1,9 @@
 """Signing in by password, and what somebody who guesses learns: nothing, and later and later."""
 
 import asyncio
+from typing import Any
 
+import asyncpg
 import pytest
 
 from libs.db.schema import audit_records, outbox
@@ -230,6 +232,52 @@ async def test_a_password_stands_nowhere_and_nothing_that_it_could_be_guessed_fr
         events = [bytes(row.data) for row in await sql.execute(connection, outbox.select())]
     assert records
     assert not any(password.encode() in each for each in (*records, *events))
+
+
+async def test_a_password_that_is_taken_away_while_it_is_checked_lets_nobody_in(
+    home: Town, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, browser = await enrolled(home), opened(await relying_party(home))
+    await browser.begin()
+    (held,) = await _authenticators(home, person)
+    checked = Passwords.holds
+
+    async def slowly(self: Passwords, password: str, stored: str | None) -> bool:
+        same = await checked(self, password, stored)
+        request = pb.RemoveAuthenticatorRequest(name=held.name, request_id=request_id())
+        token = await home.human_token(person)
+        await home.call(sign_in_stub(home).RemoveAuthenticator, request, pb.Authenticator, token)
+        return same
+
+    monkeypatch.setattr(Passwords, "holds", slowly)
+    assert (await browser.sign_in(person)).status_code == 400
+    (record,) = (await records_of(home.service.process, "signin.password"))[-1:]
+    assert (record.object, record.result) == (person, "SIGN_IN_REFUSED")
+    async with home.service.process.database.read() as connection:
+        counts = await sql.execute(connection, "SELECT max(failures) AS most FROM sign_in_attempts")
+    assert [row.most >= 1 for row in counts] == [True], "and the attempt counts"
+
+
+async def test_a_sign_in_asks_the_database_seven_times(
+    home: Town, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, browser = await enrolled(home), opened(await relying_party(home))
+    await browser.begin()
+    asked: list[str] = []
+    for name in ("fetch", "fetchrow"):
+        monkeypatch.setattr(asyncpg.Connection, name, _noting(getattr(asyncpg.Connection, name), asked))
+    assert (await browser.sign_in(person)).status_code == 200
+    tables = ("persons", "authenticators", "sessions", "sign_in_attempts", "sign_in_grants", "authorization_requests")
+    # Those of its client, and of workers beside it, are not counted.
+    assert len([each for each in asked if any(f" {table} " in f" {each} " for table in tables)]) == 7, asked
+
+
+def _noting(call: Any, asked: list[str]) -> Any:
+    def noted(self: object, query: str, *arguments: object, **more: object) -> Any:
+        asked.append(" ".join(query.split()))
+        return call(self, query, *arguments, **more)
+
+    return noted
 
 
 async def test_who_waits_behind_too_many_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
