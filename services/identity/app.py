@@ -43,6 +43,8 @@ from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
+from services.identity.openid.device_grants import DeviceGrants
+from services.identity.openid.devices import Devices
 from services.identity.openid.endpoints import OpenIdEndpoints
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BrowserPages
@@ -121,11 +123,12 @@ def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
     code_grants = CodeGrants(parts, sign_ins, RefreshTokens(process.keys, process.provider))
-    authorizations = Authorizations(parts)
+    devices = Devices(parts)
+    authorizations, device_grants = Authorizations(parts, devices), DeviceGrants(parts, code_grants)
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
-    openid = OpenIdEndpoints(answering, authorizations, code_grants, about)
+    openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
-    browsers = SignInPages(authorizations, sign_ins, Logout(parts), pages, process.tracing)
+    browsers = SignInPages(authorizations, devices, sign_ins, Logout(parts), pages, process.tracing)
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
 
 

@@ -8,11 +8,14 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from libs.crypto.envelope import Column
 from libs.db import columns
 from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update, of
 from services.identity.core import schema
+
+ADDRESS, DEVICE_NAME = Column("sign_in_grants", "address"), Column("sign_in_grants", "device_name")
 
 sign_in_grants = sa.Table(
     "sign_in_grants",
@@ -35,9 +38,13 @@ sign_in_grants = sa.Table(
     columns.moment("rotate_time"),
     columns.moment("revoke_time"),
     columns.text("revoke_reason"),
+    columns.nothing_yet("address"),
+    columns.nothing_yet("device_name"),
+    columns.moment("expire_time"),
     *columns.life(),
     sa.Index("sign_in_grants_of_person", "person", "client"),
     sa.Index("sign_in_grants_of_session", "session"),
+    sa.Index("sign_in_grants_listed", "person", "create_time", "id"),
     comment="Sign-ins to clients; the code is stored as SM3, of refresh tokens only how many there were.",
 )
 
@@ -57,6 +64,8 @@ class SignInGrant:
         generation: how many refresh tokens were given; the last one counts.
         rotate_time: when the last one was given.
         revoke_time, revoke_reason: when and why nothing is given any more.
+        address, device_name: where the browser was in which the person agreed, and the device at which they signed in, encrypted.
+        expire_time: until when the client can go on at most; None of those that were before it was kept.
     """
 
     id: str
@@ -79,6 +88,9 @@ class SignInGrant:
     rotate_time: datetime | None = None
     revoke_time: datetime | None = None
     revoke_reason: str = ""
+    address: bytes = b""
+    device_name: bytes = b""
+    expire_time: datetime | None = None
     version: int = 1
 
     @property

@@ -48,6 +48,7 @@ def document(issuer: str, base_url: str, further_grants: Sequence[str]) -> dict[
         "token_endpoint": f"{base_url}{TOKEN_PATH}",
         "jwks_uri": f"{base_url}/.well-known/jwks.json",
         "authorization_endpoint": f"{base_url}/oauth/authorize",
+        "device_authorization_endpoint": f"{base_url}/oauth/device_authorization",
         "pushed_authorization_request_endpoint": f"{base_url}/oauth/par",
         "userinfo_endpoint": f"{base_url}/oauth/userinfo",
         "introspection_endpoint": f"{base_url}/oauth/introspect",

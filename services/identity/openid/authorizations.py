@@ -26,12 +26,21 @@ authorization_requests = sa.Table(
     columns.nothing_yet("browser"),
     columns.text("person"),
     columns.moment("proven_time"),
+    columns.identifier("device", nullable=True),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("authorization_requests_expire", "expire_time"),
     comment="Authorization requests: pushed by their client (RFC 9126), or of a browser that is signing in.",
 )
 Parameters = dict[str, str]
+
+
+class NotAsked(Exception):
+    """What the browser brings is no request that could be answered, or is over: nobody can be told but the person."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 @of(authorization_requests)
@@ -45,6 +54,7 @@ class AuthorizationRequest:
         parameters: as they came.
         browser: SM3 of the cookie of the browser that it belongs to; empty as long as it was only pushed.
         person, proven_time: whose password was right, and when: who still has to show a one-time code.
+        device: the id of the device at which the person wants to sign in; None where they do in this browser.
     """
 
     id: str
@@ -56,6 +66,7 @@ class AuthorizationRequest:
     create_time: datetime
     person: str = ""
     proven_time: datetime | None = None
+    device: str | None = None
 
 
 ADD = Addition(AuthorizationRequest)

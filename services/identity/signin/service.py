@@ -36,7 +36,7 @@ from services.identity.signin.rules import (
     session_level,
     short_agent,
 )
-from services.identity.signin.throttling import OF_ACCOUNT, OF_ADDRESS, OF_CODE, Throttling
+from services.identity.signin.throttling import OF_ACCOUNT, OF_ADDRESS, OF_CODE, OF_DEVICES, Throttling
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
@@ -159,6 +159,15 @@ class SignIns:
             return await self._opened(tx, person, _Shown((held,), (PASSWORD,), attempt.agent), current)
 
         return await self._parts.uow.step(command, work)
+
+    async def may_guess(self, address: str) -> bool:
+        """Counts what somebody at an address types off a device's screen, before it is judged; says whether it may be."""
+        return await self._throttling.counted(self._throttling.key("device", address), OF_DEVICES)
+
+    async def guessed_right(self, address: str) -> None:
+        """Counts it no more: it was no guess."""
+        async with self._parts.database.read() as connection:
+            await store.give_back(connection, self._throttling.key("device", address))
 
     async def by_code(self, person: str, typed: str, agent: str, current: SignInSession | None) -> OpenedSession:
         """Signs somebody in whose password was right, by the code that their application shows; each is good once.
