@@ -37,6 +37,8 @@ from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
+from services.identity.logouts.delivery import Delivery
+from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
@@ -51,6 +53,7 @@ from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
+from services.identity.sign_in_grants.api import SignInGrantApi
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.service import SignIns
@@ -75,6 +78,7 @@ async def app(process: Process) -> App:
         await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
+    teller = LogoutTeller(parts, Delivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     exchange, regions = TokenExchange(parts), RegionApi(parts)
     passwords = Passwords()
@@ -102,7 +106,7 @@ async def app(process: Process) -> App:
             "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
-            "SignInService": [SignInApi(parts, sign_ins)],
+            "SignInService": [SignInApi(parts, sign_ins), SignInGrantApi(parts)],
             "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
@@ -112,9 +116,10 @@ async def app(process: Process) -> App:
             Forgetter(parts).run,
             ClientEnds(parts).run,
             *([sender.run] if sender.kinds else ()),
+            teller.run,
             ForgottenScans(process.database, process.wall).run,
         ],
-        closers=[register.close, passwords.close, scanning.close, sender.close],
+        closers=[register.close, passwords.close, scanning.close, sender.close, teller.close],
         trusted=regions.require_inbound,
     )
 

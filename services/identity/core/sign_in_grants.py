@@ -3,8 +3,10 @@
 One row a sign-in to a client. The code and the tokens stand nowhere; what is shown is compared with a digest, or made anew.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -15,6 +17,8 @@ from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update, of
 from services.identity.core import schema
 
+_TOKENS_LIVE = timedelta(hours=1)
+"""No access token of a sign-in is about for longer after the last one was given."""
 ADDRESS, DEVICE_NAME = Column("sign_in_grants", "address"), Column("sign_in_grants", "device_name")
 
 sign_in_grants = sa.Table(
@@ -44,9 +48,22 @@ sign_in_grants = sa.Table(
     *columns.life(),
     sa.Index("sign_in_grants_of_person", "person", "client"),
     sa.Index("sign_in_grants_of_session", "session"),
+    sa.Index("sign_in_grants_at_client", "client", postgresql_where=sa.text("revoke_time IS NULL")),
     sa.Index("sign_in_grants_listed", "person", "create_time", "id"),
     comment="Sign-ins to clients; the code is stored as SM3, of refresh tokens only how many there were.",
 )
+
+
+class GrantEnd(StrEnum):
+    """Why a sign-in to a client ended (SignInGrantEnd of the contract)."""
+
+    WITHDRAWN = "WITHDRAWN"
+    SESSION_ENDED = "SESSION_ENDED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    RETURNED = "RETURNED"
+    """By the client itself (RFC 7009)."""
+    COPIED = "COPIED"
+    """Its code or a refresh token came twice."""
 
 
 @of(sign_in_grants)
@@ -114,6 +131,15 @@ _AGREED = Query(
       AND NOT EXISTS (SELECT FROM sessions WHERE sessions.id = sign_in_grants.session AND sessions.state = 'ENDED')
     ORDER BY create_time DESC LIMIT 1""",
 )
+_END = """
+UPDATE sign_in_grants SET revoke_time = CAST(:now AS timestamptz), revoke_reason = :why, update_time = CAST(:now AS timestamptz),
+  version = version + 1
+WHERE id IN (SELECT id FROM sign_in_grants WHERE revoke_time IS NULL AND {which} ORDER BY id FOR UPDATE)
+RETURNING {columns}
+"""
+_IN_SESSION = Query(SignInGrant, _END.replace("{which}", "session = CAST(:session AS uuid)"))
+_OF_PERSON = Query(SignInGrant, _END.replace("{which}", "person = :person"))
+_AT_CLIENT = Query(SignInGrant, _END.replace("{which}", "person = :person AND client = :client"))
 
 
 async def by_code(connection: DatabaseConnection, code: bytes) -> SignInGrant | None:
@@ -129,6 +155,28 @@ async def grant(connection: DatabaseConnection, identifier: str, *, lock: bool =
 async def agreed_before(connection: DatabaseConnection, person: str, client: str) -> SignInGrant | None:
     """Reads the last grant of a person to a client that was taken back neither by itself nor with its session, or None."""
     return await _AGREED.first(connection, person=person, client=client)
+
+
+async def end_in_session(connection: DatabaseConnection, session: str, why: GrantEnd, now: datetime) -> None:
+    """Ends the sign-ins in a session, named by its id."""
+    await _IN_SESSION.all(connection, session=session, why=why, now=now)
+
+
+async def end_of_person(connection: DatabaseConnection, person: str, why: GrantEnd, now: datetime) -> list[SignInGrant]:
+    """Ends all sign-ins of a person; returns those that stood."""
+    return await _OF_PERSON.all(connection, person=person, why=why, now=now)
+
+
+async def end_at_client(
+    connection: DatabaseConnection, person: str, client: str, why: GrantEnd, now: datetime
+) -> list[SignInGrant]:
+    """Ends all sign-ins of a person to a client; returns those that stood."""
+    return await _AT_CLIENT.all(connection, person=person, client=client, why=why, now=now)
+
+
+def with_living_tokens(ended: Iterable[SignInGrant], now: datetime) -> list[str]:
+    """Returns the names of those of which access tokens may still be about, or what was made of them by an exchange."""
+    return [each.name for each in ended if each.rotate_time is not None and each.rotate_time > now - _TOKENS_LIVE]
 
 
 async def clients_of(connection: DatabaseConnection, sessions: list[str]) -> dict[str, list[str]]:

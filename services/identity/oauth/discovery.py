@@ -54,6 +54,8 @@ def document(issuer: str, base_url: str, further_grants: Sequence[str]) -> dict[
         "introspection_endpoint": f"{base_url}/oauth/introspect",
         "revocation_endpoint": f"{base_url}/oauth/revoke",
         "end_session_endpoint": f"{base_url}/oauth/end-session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "authorization_response_iss_parameter_supported": True,
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

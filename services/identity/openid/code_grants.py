@@ -22,7 +22,7 @@ from services.identity.core.issue import access, through
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import both
-from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.core.sign_in_grants import GrantEnd, SignInGrant
 from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
 from services.identity.openid.held import MadeTokens, OAuthReply
@@ -69,7 +69,7 @@ class CodeGrants:
                 return Outcome(reason="there is no such code")
             now = self._parts.wall.now()
             if grant.code_use_time is not None:
-                await self.revoke_grant(tx, grant, "CODE_REUSED", now)
+                await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return Outcome(reason="the code was used before; nothing that it gave is good any more")
             if grant.code_expire_time <= now or not await self.stands(tx, grant):
                 return Outcome(reason="the code is over")
@@ -98,7 +98,7 @@ class CodeGrants:
                 return Outcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
             if next_one is None:
-                await self.revoke_grant(tx, grant, "REFRESH_TOKEN_REUSED", now)
+                await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return Outcome(reason="the refresh token was used before; nothing that it gave is good any more")
             reply = self._reply(party, grant, form.fields, next_one)
             if reply.status == 200:
@@ -166,14 +166,14 @@ class CodeGrants:
             grant=grant.id,
         )
 
-    async def revoke_grant(self, tx: Transaction, grant: SignInGrant, reason: str, now: datetime) -> None:
+    async def revoke_grant(self, tx: Transaction, grant: SignInGrant, why: GrantEnd, now: datetime) -> None:
         """Ends a sign-in that stands, and notes why."""
         if grant.revoke_time is None:
             await sign_in_grants.UPDATE.one(
-                tx.connection, grant.id, revoke_time=now, revoke_reason=reason, update_time=now
+                tx.connection, grant.id, revoke_time=now, revoke_reason=why, update_time=now
             )
             await self._parts.withdrawals.withdraw(tx, grant.name)
-        tx.record(grant.name, result=reason)
+        tx.record(grant.name, result="OK" if why is GrantEnd.RETURNED else "TOKEN_COPIED")
 
     async def revoke(self, token: str, client: Client, asked: TokenRequest) -> None:
         """Ends what a refresh token of the client stands for; of any other token nothing is told (RFC 7009, 2.2)."""
@@ -184,7 +184,7 @@ class CodeGrants:
         async def work(tx: Transaction) -> None:
             grant = await sign_in_grants.grant(tx.connection, shown[0], lock=True)
             if grant is not None and grant.client == client.id:
-                await self.revoke_grant(tx, grant, "OK", self._parts.wall.now())
+                await self.revoke_grant(tx, grant, GrantEnd.RETURNED, self._parts.wall.now())
 
         command = Command(client.name, "oauth.revoke", str(uuid.uuid4()), asked.digest, pb.ExchangeTokenResponse)
         await self._parts.uow.step(command, work)

@@ -9,7 +9,7 @@ from libs.db.uow import Transaction
 from services.identity.core import sign_in_grants
 from services.identity.core.client_rules import Client
 from services.identity.core.parts import Parts
-from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.core.sign_in_grants import GrantEnd, SignInGrant
 from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
 from services.identity.openid import device_requests
@@ -43,7 +43,7 @@ class DeviceGrants:
             grant = await self._grant(tx, device)
             if device.state is DeviceState.USED:
                 if grant is not None:
-                    await self._code_grants.revoke_grant(tx, grant, "CODE_REUSED", now)
+                    await self._code_grants.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return Outcome(reason="the device code was used before; nothing that it gave is good any more")
             if grant is not None and (grant.revoke_time is not None or not await self._code_grants.stands(tx, grant)):
                 return Outcome(reason="the sign-in is over")

@@ -16,6 +16,7 @@ from libs.errors import InvalidArgument, NotFound
 from libs.ids.uuid7 import uuid7
 from services.identity.core.accounts import Person, active_person, document_index, normal_number, person_by_document
 from services.identity.core.parts import Parts
+from services.identity.core.session_ends import end_session
 from services.identity.core.sessions import SESSION_LASTS, SessionState, SignInSession
 from services.identity.signin import store
 from services.identity.signin.one_time_codes import setup_uri, step_of
@@ -30,7 +31,7 @@ from services.identity.signin.rules import (
     AuthenticatorState,
     EnrollmentRow,
     PasswordFault,
-    end,
+    check_open,
     normal_password,
     password_fault,
     session_level,
@@ -290,12 +291,8 @@ class SignIns:
 
     async def end(self, tx: Transaction, locked: SignInSession) -> SignInSession:
         """Ends a session and what rests on it; raises FailedPrecondition STATE_CONFLICT where it has ended."""
-        now = self._now()
-        state = end(locked, now)
-        ended = await store.UPDATE_SESSION.one(tx.connection, locked.id, state=state, finish_time=now, update_time=now)
-        await self._parts.withdrawals.withdraw(tx, locked.name)
-        tx.emit(locked.name, events.SessionEnded(session=locked.name, person=locked.person))
-        return ended
+        check_open(locked, self._now())
+        return await end_session(tx, self._parts, locked)
 
     async def enrollment(self, ticket: str) -> EnrollmentRow:
         """Returns the page that an address opens; raises EnrollmentOver."""

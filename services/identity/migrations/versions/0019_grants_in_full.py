@@ -24,7 +24,8 @@ def upgrade() -> None:
         op.add_column("sign_in_grants", columns.nothing_yet(column))
     op.add_column("sign_in_grants", columns.moment("expire_time"))
     op.create_index("sign_in_grants_listed", "sign_in_grants", ["person", "create_time", "id"])
-    op.create_index("sessions_active", "sessions", ["person"], postgresql_where=sa.text("state = 'ACTIVE'"))
+    stands = sa.text("revoke_time IS NULL")
+    op.create_index("sign_in_grants_at_client", "sign_in_grants", ["client"], postgresql_where=stands)
     _devices()
     _notices()
 
@@ -33,7 +34,7 @@ def downgrade() -> None:
     """Takes this revision back."""
     op.drop_table("logout_notices")
     op.drop_table("device_authorizations")
-    op.drop_index("sessions_active", "sessions")
+    op.drop_index("sign_in_grants_at_client", "sign_in_grants")
     op.drop_index("sign_in_grants_listed", "sign_in_grants")
     for column in _OF_GRANTS:
         op.drop_column("sign_in_grants", column)
