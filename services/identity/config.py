@@ -72,7 +72,7 @@ class Notify(Section):
     phone: NotifierSection | None = None
 
 
-class Logout(Section):
+class Logouts(Section):
     """How clients are told that a sign-in ended (OpenID Connect Back-Channel Logout 1.0).
 
     Attributes:
@@ -97,4 +97,4 @@ class Config(ServiceConfig):
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
     notify: Notify = Notify()
-    logout: Logout = Logout()
+    logout: Logouts = Logouts()

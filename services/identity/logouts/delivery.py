@@ -6,7 +6,7 @@ from socket import SOCK_STREAM
 
 import httpx
 
-from services.identity.config import Logout
+from services.identity.config import Logouts
 from services.identity.logouts.rules import may_be_called
 
 _TOLD = range(200, 300)
@@ -23,7 +23,7 @@ class NotDelivered(Exception):
 class Delivery:
     """Sends logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.5)."""
 
-    def __init__(self, config: Logout) -> None:
+    def __init__(self, config: Logouts) -> None:
         self._config = config
         trusted = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file else None)
         self._client = httpx.AsyncClient(

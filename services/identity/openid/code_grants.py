@@ -44,7 +44,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExchangeOutcome:
     """What an exchange ended with: the answer, or why there is none, which was kept all the same."""
 
     reply: OAuthReply | None = None
@@ -63,22 +63,22 @@ class CodeGrants:
         """Gives tokens for a code; raises OAuthRefusal."""
         party, code = proven(client), form.required("code")
 
-        async def work(tx: Transaction) -> Outcome:
+        async def work(tx: Transaction) -> ExchangeOutcome:
             grant = await sign_in_grants.by_code(tx.connection, sm3(code.encode()))
             if grant is None or grant.client != party.id:
-                return Outcome(reason="there is no such code")
+                return ExchangeOutcome(reason="there is no such code")
             now = self._parts.wall.now()
             if grant.code_use_time is not None:
                 await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
-                return Outcome(reason="the code was used before; nothing that it gave is good any more")
+                return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
             if grant.code_expire_time <= now or not await self.stands(tx, grant):
-                return Outcome(reason="the code is over")
+                return ExchangeOutcome(reason="the code is over")
             generation = 1 if OFFLINE in grant.scope.split() else 0
             reply = self._reply(party, grant, form.fields, generation)
             if reply.status == 200:
                 await self.begin(tx, grant, generation, now)
                 asked.receipts.append(tx.record(grant.name))
-            return Outcome(reply)
+            return ExchangeOutcome(reply)
 
         return await self.answered(_CODE, asked, party, work)
 
@@ -89,17 +89,19 @@ class CodeGrants:
             raise OAuthRefusal("invalid_grant", "this is no refresh token of this region")
         identifier, generation = shown
 
-        async def work(tx: Transaction) -> Outcome:
+        async def work(tx: Transaction) -> ExchangeOutcome:
             grant = await sign_in_grants.grant(tx.connection, identifier, lock=True)
             if grant is None or grant.client != party.id:
-                return Outcome(reason="there is no such refresh token")
+                return ExchangeOutcome(reason="there is no such refresh token")
             now = self._parts.wall.now()
             if grant.revoke_time is not None or _over(grant, now) or not await self.stands(tx, grant):
-                return Outcome(reason="the refresh token is over")
+                return ExchangeOutcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
             if next_one is None:
                 await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
-                return Outcome(reason="the refresh token was used before; nothing that it gave is good any more")
+                return ExchangeOutcome(
+                    reason="the refresh token was used before; nothing that it gave is good any more"
+                )
             reply = self._reply(party, grant, form.fields, next_one)
             if reply.status == 200:
                 if next_one != grant.generation:
@@ -107,7 +109,7 @@ class CodeGrants:
                     until = until_at_most(grant, next_one, now)
                     await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change, expire_time=until)
                 asked.receipts.append(tx.record(grant.name))
-            return Outcome(reply)
+            return ExchangeOutcome(reply)
 
         return await self.answered(_REFRESH, asked, party, work)
 
@@ -127,7 +129,7 @@ class CodeGrants:
             response_type=pb.ExchangeTokenResponse,
             actor=client.name,
         )
-        outcome: Outcome = await self._parts.uow.step(command, work)
+        outcome: ExchangeOutcome = await self._parts.uow.step(command, work)
         if outcome.reply is None:
             raise OAuthRefusal("invalid_grant", outcome.reason)
         if outcome.reply.status != 200:

@@ -13,7 +13,7 @@ from services.identity.core.sign_in_grants import GrantEnd, SignInGrant
 from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
 from services.identity.openid import device_requests
-from services.identity.openid.code_grants import CodeGrants, Outcome, proven
+from services.identity.openid.code_grants import CodeGrants, ExchangeOutcome, proven
 from services.identity.openid.device_requests import DeviceAuthorization, DeviceState
 from services.identity.openid.held import AskingDevice, OAuthReply
 from services.identity.openid.provider import OFFLINE, Exchange
@@ -35,23 +35,23 @@ class DeviceGrants:
         """Gives tokens for a device code, once the person agreed, and once; raises OAuthRefusal."""
         party, code = proven(client), form.required("device_code")
 
-        async def work(tx: Transaction) -> Outcome:
+        async def work(tx: Transaction) -> ExchangeOutcome:
             device = await device_requests.by_device_code(tx.connection, sm3(code.encode()))
             if device is None or device.client != party.id:
-                return Outcome(reason="there is no such device code")
+                return ExchangeOutcome(reason="there is no such device code")
             now = self._parts.wall.now()
             grant = await self._grant(tx, device)
             if device.state is DeviceState.USED:
                 if grant is not None:
                     await self._code_grants.revoke_grant(tx, grant, GrantEnd.COPIED, now)
-                return Outcome(reason="the device code was used before; nothing that it gave is good any more")
+                return ExchangeOutcome(reason="the device code was used before; nothing that it gave is good any more")
             if grant is not None and (grant.revoke_time is not None or not await self._code_grants.stands(tx, grant)):
-                return Outcome(reason="the sign-in is over")
+                return ExchangeOutcome(reason="the sign-in is over")
             reply = await self._reply(tx, party, device, grant, form.fields, now)
             if reply.status == 200 and grant is not None:
                 await self._used(tx, device, grant, now)
                 asked.receipts.append(tx.record(grant.name))
-            return Outcome(reply)
+            return ExchangeOutcome(reply)
 
         return await self._code_grants.answered(_METHOD, asked, party, work)
 

@@ -23,7 +23,7 @@ def sign_in_grant_message(cipher: FieldCipher, row: SignInGrant, client: str, no
         scopes=row.scope.split(),
         state=_STATES.number(state_of(row.revoke_time, end, now).value),
         address=_clear(cipher, ADDRESS, row.id, row.address),
-        device_name=_clear(cipher, DEVICE_NAME, row.id, row.device_name),
+        device_display_name=_clear(cipher, DEVICE_NAME, row.id, row.device_name),
         create_time=timestamp(row.create_time),
         expire_time=timestamp(end),
         revoke_time=timestamp(row.revoke_time),

@@ -59,7 +59,9 @@ def _checked(token: str, keys: KeySet, client_id: str, nonce: str | None, access
     """Judges an ID token as Authlib does."""
     said = _claims(token, keys, "JWT")
     options = {"aud": {"essential": True, "value": client_id}, "nonce": {"value": nonce}}
-    judged = CodeIDToken(said, {"alg": "ES256"}, options, {"nonce": nonce, "client_id": client_id, "access_token": access_token})
+    judged = CodeIDToken(
+        said, {"alg": "ES256"}, options, {"nonce": nonce, "client_id": client_id, "access_token": access_token}
+    )
     judged.validate(leeway=60)
     return said
 

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from services.identity.app import signing_keys
-from services.identity.config import Logout
+from services.identity.config import Logouts
 from services.identity.core.parts import parts_of
 from services.identity.logouts import store
 from services.identity.logouts.delivery import Delivery, NotDelivered
@@ -29,7 +29,7 @@ from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-LOCAL = Logout(private_ranges=["127.0.0.0/8"], seconds=20)  # type: ignore[arg-type]
+LOCAL = Logouts(private_ranges=["127.0.0.0/8"], seconds=20)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -96,7 +96,7 @@ async def _nothing_waits(home: Town, party: Machine) -> None:
         await asyncio.sleep(0.02)
 
 
-def _teller(home: Town, config: Logout = LOCAL) -> LogoutTeller:
+def _teller(home: Town, config: Logouts = LOCAL) -> LogoutTeller:
     """Another replica."""
     process: Any = home.service.process
     return LogoutTeller(parts_of(process, process.config, signing_keys(process)), Delivery(config))
@@ -324,7 +324,7 @@ async def test_a_client_that_wants_to_be_told_no_more_is_not(home: Town) -> None
 
 
 async def test_addresses_that_are_not_public_are_not_called_unless_the_region_says_so(receiver: LogoutReceiver) -> None:
-    delivery = Delivery(Logout())
+    delivery = Delivery(Logouts())
     for uri in (receiver.uri, f"http://localhost:{receiver.port}/", f"http://[::1]:{receiver.port}/"):
         with pytest.raises(NotDelivered) as refusal:
             await delivery.tell(uri, "x")

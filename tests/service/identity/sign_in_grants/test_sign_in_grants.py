@@ -66,7 +66,7 @@ async def test_one_sees_whom_one_agreed_to_what_with_when_whence_and_until_when(
     assert (found.client, found.client_display_name) == (f"clients/{party.client_id}", "常州通")
     assert list(found.scopes) == ["openid", "profile", "offline_access"]
     assert (found.state, found.end_reason) == (pb.SIGN_IN_GRANT_STATE_ACTIVE, pb.SIGN_IN_GRANT_END_UNSPECIFIED)
-    assert (found.address, found.device_name) == ("", ""), "no gateway stood before it"
+    assert (found.address, found.device_display_name) == ("", ""), "no gateway stood before it"
     # Unused for 30 days, and ten minutes for the last access token.
     assert abs(found.expire_time.seconds - found.create_time.seconds - 30 * 86400 - 600) < 120
     assert not found.HasField("revoke_time")
@@ -89,7 +89,7 @@ async def test_a_device_and_where_one_agreed_are_told(home: Town, person: str, o
     await browser.submit("/oauth/consent", decision="allow")
     await poll(home, machine, codes["device_code"])
     (found,) = await _listed(home, person)
-    assert (found.device_name, found.address) == (NAME, "203.0.113.40")
+    assert (found.device_display_name, found.address) == (NAME, "203.0.113.40")
     assert abs(found.expire_time.seconds - found.create_time.seconds - 600) < 60, "no refresh token was asked for"
 
 
