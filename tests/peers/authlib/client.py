@@ -25,7 +25,7 @@ def _say(**told: Any) -> None:
     print(json.dumps(told), flush=True)
 
 
-class _ShortLived(PrivateKeyJWT):
+class _ShortLived(PrivateKeyJWT):  # type: ignore[misc]
     """Assertions of a minute: Authlib's live for an hour, and the region takes five minutes at most.
 
     The claims are made anew each time: Authlib writes the id into those that it is given, and would send the same one again.
