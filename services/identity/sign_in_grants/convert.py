@@ -1,6 +1,7 @@
 """Sign-ins to clients, as messages."""
 
 from datetime import datetime
+from types import MappingProxyType
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.etag import etag_of
@@ -10,6 +11,8 @@ from services.identity.sign_in_grants.rules import ends, state_of
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 _STATES, _ENDS = Names(pb.SignInGrantState), Names(pb.SignInGrantEnd)
+_FORMER = MappingProxyType({"OK": "RETURNED", "CODE_REUSED": "COPIED", "REFRESH_TOKEN_REUSED": "COPIED"})
+"""What was written before people were shown why."""
 
 
 def sign_in_grant_message(cipher: FieldCipher, row: SignInGrant, client: str, now: datetime) -> pb.SignInGrant:
@@ -27,9 +30,13 @@ def sign_in_grant_message(cipher: FieldCipher, row: SignInGrant, client: str, no
         create_time=timestamp(row.create_time),
         expire_time=timestamp(end),
         revoke_time=timestamp(row.revoke_time),
-        end_reason=_ENDS.number(row.revoke_reason) if row.revoke_reason else pb.SIGN_IN_GRANT_END_UNSPECIFIED,
+        end_reason=_end_reason(row.revoke_reason),
         etag=etag_of(row.version),
     )
+
+
+def _end_reason(stored: str) -> pb.SignInGrantEnd.ValueType:
+    return _ENDS.number(_FORMER.get(stored, stored)) if stored else pb.SIGN_IN_GRANT_END_UNSPECIFIED
 
 
 def _clear(cipher: FieldCipher, column: Column, identifier: str, stored: bytes) -> str:

@@ -164,6 +164,24 @@ async def test_why_it_ended_is_told(home: Town, party: Machine, person: str, ope
     assert (found.state, found.end_reason) == (pb.SIGN_IN_GRANT_STATE_REVOKED, told[how])
 
 
+async def test_what_was_kept_before_people_were_shown_it_is_shown(
+    home: Town, party: Machine, person: str, opened: Opened
+) -> None:
+    """As the release before wrote it, which may still run beside this one."""
+    await opened(party).signed_in(person)
+    before = "expire_time = NULL, address = '', device_name = '', revoke_time = now()"
+    for stored, told in (
+        ("OK", pb.SIGN_IN_GRANT_END_RETURNED),
+        ("CODE_REUSED", pb.SIGN_IN_GRANT_END_COPIED),
+        ("REFRESH_TOKEN_REUSED", pb.SIGN_IN_GRANT_END_COPIED),
+    ):
+        change = f"UPDATE sign_in_grants SET {before}, revoke_reason = '{stored}' WHERE person = '{person}'"
+        await changed(home, change)
+        (found,) = await _listed(home, person)
+        assert (found.end_reason, found.address) == (told, "")
+    assert abs(found.expire_time.seconds - found.create_time.seconds - 90 * 86400) < 60
+
+
 async def test_a_code_that_nobody_fetched_is_over_in_a_minute(
     home: Town, party: Machine, person: str, opened: Opened
 ) -> None:
