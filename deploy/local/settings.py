@@ -94,6 +94,8 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
         if local.path(ENVIRONMENT).exists():
             document["clients"] = {"environment": local.path(ENVIRONMENT).read_text(encoding="ascii")}
         # Nothing leaves the machine until the operator says how.
+        # Applications that are tried out beside it are told of logouts too.
+        document["logout"] = {"private_ranges": ["127.0.0.0/8"]}
         document["notify"] = {kind: {"folder": local.path("sent")} for kind in ("email", "phone")}
     return document
 

@@ -37,12 +37,16 @@ from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
+from services.identity.logouts.delivery import Delivery
+from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
+from services.identity.openid.device_grants import DeviceGrants
+from services.identity.openid.devices import Devices
 from services.identity.openid.endpoints import OpenIdEndpoints
 from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
@@ -50,6 +54,7 @@ from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
+from services.identity.sign_in_grants.api import SignInGrantApi
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
@@ -76,6 +81,7 @@ async def app(process: Process) -> App:
         await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
+    teller = LogoutTeller(parts, Delivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     verifiers = verifiers_of(config.verifiers)
     exchange, regions = TokenExchange(parts), RegionApi(parts)
@@ -105,7 +111,7 @@ async def app(process: Process) -> App:
             "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
-            "SignInService": [SignInApi(parts, sign_ins)],
+            "SignInService": [SignInApi(parts, sign_ins), SignInGrantApi(parts)],
             "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
@@ -115,6 +121,7 @@ async def app(process: Process) -> App:
             Forgetter(parts).run,
             ClientEnds(parts).run,
             *([sender.run] if sender.kinds else ()),
+            teller.run,
             ForgottenScans(process.database, process.wall).run,
         ],
         closers=[
@@ -122,6 +129,7 @@ async def app(process: Process) -> App:
             passwords.close,
             scanning.close,
             sender.close,
+            teller.close,
             *(each.close for each in verifiers.values()),
         ],
         trusted=regions.require_inbound,
@@ -134,12 +142,15 @@ def _endpoints(
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
     code_grants = CodeGrants(parts, sign_ins, RefreshTokens(process.keys, process.provider))
-    authorizations = Authorizations(parts)
+    devices = Devices(parts)
+    authorizations, device_grants = Authorizations(parts, devices), DeviceGrants(parts, code_grants)
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
-    openid = OpenIdEndpoints(answering, authorizations, code_grants, about)
+    openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
     enrolling, passkeys = EnrollmentPages(enrollments, pages), PasskeySignIns(parts)
-    browsers = SignInPages(authorizations, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing)
+    browsers = SignInPages(
+        authorizations, devices, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing
+    )
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
 
 

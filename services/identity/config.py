@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, IPvAnyNetwork, model_validator
 
 from libs.config import HttpConfig, Section, ServiceConfig
 
@@ -112,6 +112,20 @@ class Notify(Section):
     phone: NotifierSection | None = None
 
 
+class Logouts(Section):
+    """How clients are told that a sign-in ended (OpenID Connect Back-Channel Logout 1.0).
+
+    Attributes:
+        private_ranges: addresses that are not public and are called nevertheless, such as those of the government's own network.
+        seconds: how long a client may take to answer.
+        ca_file: the authority of clients' certificates, where the system's do not know it.
+    """
+
+    private_ranges: tuple[IPvAnyNetwork, ...] = ()
+    seconds: float = Field(default=5.0, gt=0, le=30)
+    ca_file: Path | None = None
+
+
 class Config(ServiceConfig):
     """The identity service's configuration."""
 
@@ -124,3 +138,4 @@ class Config(ServiceConfig):
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
     notify: Notify = Notify()
+    logout: Logouts = Logouts()

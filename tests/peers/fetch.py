@@ -1,4 +1,4 @@
-"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, openapi-typescript, openid-client and axe-core by npm, each pinned with its checksums.
+"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, openapi-typescript, openid-client and axe-core by npm, Authlib by pip, each pinned with its checksums.
 
 Versions and checksums stand in ``java/``, ``go/`` and ``node/``; a change of them fetches anew. Nothing that is fetched
 is ever committed, and nothing of it belongs to the product.
@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> st
 
 def _digest_of(pins: Path) -> str:
     """The digest of the files that say what to fetch."""
-    files = sorted(each for each in pins.iterdir() if each.suffix not in {".java", ".js", ".ts"})
+    files = sorted(each for each in pins.iterdir() if each.suffix not in {".java", ".js", ".ts", ".py"})
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
 
 
@@ -105,6 +106,13 @@ def _npm(pins: Path, place: Path) -> None:
     run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=place)
 
 
+def _pip(pins: Path, place: Path) -> None:
+    # Beside our own: what it hangs on is its own too, and a content with another digest is refused.
+    run(sys.executable, "-m", "venv", place / "venv")
+    options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--only-binary", ":all:")
+    run(place / "venv" / "bin" / "python", "-m", "pip", "install", *options, "-r", pins / "requirements.txt")
+
+
 OFDRW = Peer("ofdrw", ("test_ofdrw.py",), ("java", "javac", "mvn", "openssl"), "java", _maven)
 OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
@@ -117,5 +125,6 @@ OPENID = Peer(
     "openid",
     _npm,
 )
+AUTHLIB = Peer("Authlib", ("test_authlib_client.py",), (), "authlib", _pip)
 PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
-PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, PYTHON)
+PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, AUTHLIB, PYTHON)

@@ -24,8 +24,8 @@ PASSWORD = "会当凌绝顶一览众山小"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 
 
-async def registered(town: Town, client_id: str, redirect: str) -> str:
-    """Registers a client; returns its key, private, as a JWK."""
+async def registered(town: Town, client_id: str, redirect: str, *, at_devices: bool = False) -> str:
+    """Registers a client, to which people sign in at devices too where that is wished; returns its key, private, as a JWK."""
     key = new_key("openid-1")
     client = resources_pb2.Client(
         display_name="常州通",
@@ -33,12 +33,45 @@ async def registered(town: Town, client_id: str, redirect: str) -> str:
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(key)]),
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[redirect], post_logout_redirect_uris=[redirect]),
+        device_sign_in=at_devices,
     )
     request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
     stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)
     token = await town.office.admin_token()
     await town.office.gateway.call(stub.CreateClient, request, resources_pb2.Client, token)
     return json.dumps(key.as_dict(private=True))
+
+
+async def told_of_logouts(town: Town, client_id: str, uri: str) -> None:
+    """Has a client be told of logouts."""
+    stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)
+    token, name = await town.office.admin_token(), f"clients/{client_id}"
+    asked = client_service_pb2.GetClientRequest(name=name)
+    stands = await town.office.gateway.call(stub.GetClient, asked, resources_pb2.Client, token)
+    request = client_service_pb2.UpdateClientRequest(request_id=request_id(), etag=stands.etag)
+    request.client.name, request.client.backchannel_logout_uri = name, uri
+    request.update_mask.paths.append("backchannel_logout_uri")
+    await town.office.gateway.call(stub.UpdateClient, request, resources_pb2.Client, token)
+
+
+async def through(browser: httpx.AsyncClient, location: str, number: str) -> str:
+    """Signs in and agrees; returns where the browser is sent."""
+    page = await browser.get(location)
+    signed = {"ticket": ticket_of(page), "login": number, "password": PASSWORD}
+    page = await browser.post("/oauth/sign-in", data=signed)
+    agreed = {"ticket": ticket_of(page), "decision": "allow"}
+    answer = await browser.post("/oauth/consent", data=agreed)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+async def enrolled(town: Town, browser: httpx.AsyncClient) -> tuple[str, str]:
+    """Somebody who has set a password; their name and the number of their document."""
+    person, number = await somebody(town)
+    page = await browser.get(await enrollment_uri(town, person))
+    form = {"ticket": ticket_of(page), "password": PASSWORD, "again": PASSWORD}
+    assert (await browser.post("/oauth/enroll", data=form)).status_code == 200
+    return person, number
 
 
 async def somebody(town: Town) -> tuple[str, str]:

@@ -37,7 +37,7 @@ async def faults_of(page: Page, axe: Path) -> list[str]:
 )
 async def test_axe_finds_nothing(town: Town, axe: Path, language: str, width: int, colours: Any) -> None:
     url, name = town.office.gateway.url, f"axe-{language.lower()}-{width}-{colours}"
-    await registered(town, name, _REDIRECT)
+    await registered(town, name, _REDIRECT, at_devices=True)
     person, number = await somebody(town)
     asked = {
         "response_type": "code",
@@ -72,6 +72,16 @@ async def test_axe_finds_nothing(town: Town, axe: Path, language: str, width: in
         assert await page.locator("li").count() == 2, "the page at which one agrees"
         for path in ("/oauth/end-session", "/oauth/authorize"):
             await page.goto(f"{url}{path}")
+            faults += await faults_of(page, axe)
+        for typed in ("BBBB-BBBB", ""):
+            await page.goto(f"{url}/oauth/device?user_code={typed}")
+            faults += await faults_of(page, axe)
+            await page.fill("#user_code", "BBBBBBBB")
+            await page.press("#user_code", "Enter")
+            await page.wait_for_load_state()
+            faults += await faults_of(page, axe)
+        for end in ("allowed", "refused", "unmet"):
+            await page.goto(f"{url}/oauth/device/{end}")
             faults += await faults_of(page, axe)
         await page.goto(await enrollment_uri(town, person, AUTHENTICATOR_KIND_ONE_TIME_CODE))
         secret = (await page.inner_text("code")).replace(" ", "")

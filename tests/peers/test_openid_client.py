@@ -11,7 +11,7 @@ import pytest
 
 from tests.peers.conftest import Town
 from tests.peers.fetch import HERE, OPENID
-from tests.peers.parties import PASSWORD, enrollment_uri, registered, somebody, ticket_of
+from tests.peers.parties import PASSWORD, enrolled, registered, through, ticket_of
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
 _PARTY, _REDIRECT = "openid-client", "https://partner.test/callback"
@@ -23,17 +23,6 @@ def modules() -> Path:
     return OPENID.ready()
 
 
-async def _through(browser: httpx.AsyncClient, location: str, number: str) -> str:
-    """Signs in and agrees; returns where the browser is sent."""
-    page = await browser.get(location)
-    signed = {"ticket": ticket_of(page), "login": number, "password": PASSWORD}
-    page = await browser.post("/oauth/sign-in", data=signed)
-    agreed = {"ticket": ticket_of(page), "decision": "allow"}
-    answer = await browser.post("/oauth/consent", data=agreed)
-    assert answer.status_code == 303, answer.text
-    return str(answer.headers["location"])
-
-
 async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) -> None:
     url = town.office.gateway.url
     command = (
@@ -42,24 +31,25 @@ async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) 
         modules,
         url,
         _PARTY,
-        await registered(town, _PARTY, _REDIRECT),
+        await registered(town, _PARTY, _REDIRECT, at_devices=True),
         _REDIRECT,
     )
     async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
-        person, number = await somebody(town)
-        page = await browser.get(await enrollment_uri(town, person))
-        form = {"ticket": ticket_of(page), "password": PASSWORD, "again": PASSWORD}
-        assert (await browser.post("/oauth/enroll", data=form)).status_code == 200
+        person, number = await enrolled(town, browser)
         client = await asyncio.create_subprocess_exec(*map(str, command), stdin=PIPE, stdout=PIPE)
         assert client.stdin is not None
         assert client.stdout is not None
-        line = await client.stdout.readline()
-        assert line, "the client ended; its words stand above"
-        location = json.loads(line)["location"]
+
+        async def told(stream: asyncio.StreamReader = client.stdout) -> dict[str, Any]:
+            line = await stream.readline()
+            assert line, "the client ended; its words stand above"
+            found: dict[str, Any] = json.loads(line)
+            return found
+
+        location = (await told())["location"]
         assert "request_uri=urn%3A" in location
-        client.stdin.write(f"{await _through(browser, location, number)}\n".encode())
-        said: dict[str, Any] = json.loads((await client.communicate())[0])
-        assert client.returncode == 0
+        client.stdin.write(f"{await through(browser, location, number)}\n".encode())
+        said = await told()
         claims = said["claims"]
         assert (claims["sub"], claims["aud"], claims["acr"], claims["amr"]) == (person, _PARTY, "2", ["pwd"])
         assert (said["user"]["sub"], bool(said["user"]["name"])) == (person, True)
@@ -68,3 +58,12 @@ async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) 
         assert said["revoked"] == "invalid_grant"
         goodbye = await browser.get(said["goodbye"])
         assert (goodbye.status_code, goodbye.headers["location"]) == (303, _REDIRECT)
+        page = await browser.post("/oauth/device", data={"user_code": (await told())["device"]["user_code"]})
+        signed = {"ticket": ticket_of(page), "login": number, "password": PASSWORD}
+        page = await browser.post("/oauth/sign-in", data=signed)
+        assert "1号机" in page.text
+        answer = await browser.post("/oauth/consent", data={"ticket": ticket_of(page), "decision": "allow"})
+        assert answer.headers["location"] == "/oauth/device/allowed"
+        at_device = await told()
+        assert (at_device["claims"]["sub"], at_device["refreshed"]["sub"]) == (person, person)
+        assert await client.wait() == 0

@@ -23,7 +23,7 @@ from services.identity.api_clients.owning import answers_for, firm_of
 from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
 from services.identity.api_clients.terms import changed_terms, take_less
 from services.identity.api_clients.updating import client_change, wanted_client
-from services.identity.core import client_rules, clients, staff
+from services.identity.core import client_rules, clients, logout_notices, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.client_rules import (
@@ -185,6 +185,7 @@ class ClientApi:
                 tx.connection, row.id, state=state, suspend_reason=request.reason, update_time=tx.now
             )
             await self._parts.withdrawals.withdraw(tx, request.name)
+            await logout_notices.of_client(tx.connection, row.id, self._parts.wall.now())
             tx.emit(request.name, events.ClientSuspended(client=request.name, reason=request.reason))
             return client_message(row, self._parts.wall.now())
 

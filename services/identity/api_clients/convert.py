@@ -53,6 +53,9 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         request_note=asked.request_note,
         redirect_uris=tuple(asked.sign_in.redirect_uris),
         post_logout_redirect_uris=tuple(asked.sign_in.post_logout_redirect_uris),
+        backchannel_logout_uri=asked.backchannel_logout_uri,
+        backchannel_logout_session_required=asked.backchannel_logout_session_required,
+        device_sign_in=asked.device_sign_in,
     )
 
 
@@ -120,4 +123,7 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         request_note=row.request_note,
         applicant=row.applicant,
         refuse_reason=row.refuse_reason,
+        backchannel_logout_uri=row.backchannel_logout_uri,
+        backchannel_logout_session_required=row.backchannel_logout_session_required,
+        device_sign_in=row.device_sign_in,
     )

@@ -32,7 +32,11 @@ def client_change(
 ) -> dict[str, Any]:
     """Returns the columns to write; raises PermissionDenied SCOPE_NOT_GRANTED where the caller widens beyond what they hold."""
     quota = {"quota_per_second": wanted.quota.per_second, "quota_per_day": wanted.quota.per_day}
-    told = {"display_name": wanted.display_name, **quota}
+    logout = {
+        "backchannel_logout_uri": wanted.backchannel_logout_uri,
+        "backchannel_logout_session_required": wanted.backchannel_logout_session_required,
+    }
+    told = {"display_name": wanted.display_name, **quota, **logout}
     terms = terms_of(wanted)
     if not any(map(patch.changes, _TERMS)):
         return told

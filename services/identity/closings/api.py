@@ -22,6 +22,7 @@ from services.identity.core.organization_messages import organization_message
 from services.identity.core.own_account import hide_others_account, require_known_as
 from services.identity.core.parts import Parts
 from services.identity.core.person_messages import person_message
+from services.identity.core.session_ends import end_all as end_all_sessions
 from services.identity.core.whole_person import whole
 from services.identity.mandates.service import end_all
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -51,6 +52,7 @@ class ClosingApi:
             cause = check_death(death, local_day(tx.now), by_staff=bool(call.actor.clerk))
             await _check_serves_nowhere(tx, person)
             await self._end(tx, person.name, person.name)
+            await end_all_sessions(tx, self._parts, person.name)
             await store.leave_office(tx.connection, person.id, tx.now)
             await store.release_documents(tx.connection, person.id, tx.now)
             row = await store.UPDATE_PERSON.one(tx.connection, person.id, state="CLOSED", update_time=tx.now)

@@ -79,6 +79,9 @@ class Client:
         state: what is stored; EXPIRED is never stored, it follows from the time.
         redirect_uris: where browsers of those who sign in to it are sent back to; empty where nobody does.
         post_logout_redirect_uris: where they may be sent after signing out.
+        backchannel_logout_uri: where it is told that a session ended; empty where it is not.
+        backchannel_logout_session_required: whether it must be told which session.
+        device_sign_in: whether people sign in to it at devices without a keyboard.
     """
 
     id: str
@@ -113,12 +116,20 @@ class Client:
     request_note: str = ""
     applicant: str = ""
     refuse_reason: str = ""
+    backchannel_logout_uri: str = ""
+    backchannel_logout_session_required: bool = False
+    device_sign_in: bool = False
     version: int = 1
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"clients/{self.id}"
+
+    @property
+    def signs_people_in(self) -> bool:
+        """Whether people sign in to it, in a browser or at a device."""
+        return bool(self.redirect_uris) or self.device_sign_in
 
     @property
     def terms(self) -> ClientTerms:

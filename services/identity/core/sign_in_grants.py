@@ -3,16 +3,23 @@
 One row a sign-in to a client. The code and the tokens stand nowhere; what is shown is compared with a digest, or made anew.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 import sqlalchemy as sa
 
+from libs.crypto.envelope import Column
 from libs.db import columns
 from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update, of
 from services.identity.core import schema
+
+_TOKENS_LIVE = timedelta(hours=1)
+"""No access token of a sign-in is about for longer after the last one was given."""
+ADDRESS, DEVICE_NAME = Column("sign_in_grants", "address"), Column("sign_in_grants", "device_name")
 
 sign_in_grants = sa.Table(
     "sign_in_grants",
@@ -35,11 +42,28 @@ sign_in_grants = sa.Table(
     columns.moment("rotate_time"),
     columns.moment("revoke_time"),
     columns.text("revoke_reason"),
+    columns.nothing_yet("address"),
+    columns.nothing_yet("device_name"),
+    columns.moment("expire_time"),
     *columns.life(),
     sa.Index("sign_in_grants_of_person", "person", "client"),
     sa.Index("sign_in_grants_of_session", "session"),
+    sa.Index("sign_in_grants_at_client", "client", postgresql_where=sa.text("revoke_time IS NULL")),
+    sa.Index("sign_in_grants_listed", "person", "create_time", "id"),
     comment="Sign-ins to clients; the code is stored as SM3, of refresh tokens only how many there were.",
 )
+
+
+class GrantEnd(StrEnum):
+    """Why a sign-in to a client ended (SignInGrantEnd of the contract)."""
+
+    WITHDRAWN = "WITHDRAWN"
+    SESSION_ENDED = "SESSION_ENDED"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    RETURNED = "RETURNED"
+    """By the client itself (RFC 7009)."""
+    COPIED = "COPIED"
+    """Its code or a refresh token came twice."""
 
 
 @of(sign_in_grants)
@@ -57,6 +81,8 @@ class SignInGrant:
         generation: how many refresh tokens were given; the last one counts.
         rotate_time: when the last one was given.
         revoke_time, revoke_reason: when and why nothing is given any more.
+        address, device_name: where the browser was in which the person agreed, and the device at which they signed in, encrypted.
+        expire_time: until when the client can go on at most; None of those that were before it was kept.
     """
 
     id: str
@@ -79,6 +105,9 @@ class SignInGrant:
     rotate_time: datetime | None = None
     revoke_time: datetime | None = None
     revoke_reason: str = ""
+    address: bytes = b""
+    device_name: bytes = b""
+    expire_time: datetime | None = None
     version: int = 1
 
     @property
@@ -102,6 +131,15 @@ _AGREED = Query(
       AND NOT EXISTS (SELECT FROM sessions WHERE sessions.id = sign_in_grants.session AND sessions.state = 'ENDED')
     ORDER BY create_time DESC LIMIT 1""",
 )
+_END = """
+UPDATE sign_in_grants SET revoke_time = CAST(:now AS timestamptz), revoke_reason = :why, update_time = CAST(:now AS timestamptz),
+  version = version + 1
+WHERE id IN (SELECT id FROM sign_in_grants WHERE revoke_time IS NULL AND {which} ORDER BY id FOR UPDATE)
+RETURNING {columns}
+"""
+_IN_SESSION = Query(SignInGrant, _END.replace("{which}", "session = CAST(:session AS uuid)"))
+_OF_PERSON = Query(SignInGrant, _END.replace("{which}", "person = :person"))
+_AT_CLIENT = Query(SignInGrant, _END.replace("{which}", "person = :person AND client = :client"))
 
 
 async def by_code(connection: DatabaseConnection, code: bytes) -> SignInGrant | None:
@@ -117,6 +155,28 @@ async def grant(connection: DatabaseConnection, identifier: str, *, lock: bool =
 async def agreed_before(connection: DatabaseConnection, person: str, client: str) -> SignInGrant | None:
     """Reads the last grant of a person to a client that was taken back neither by itself nor with its session, or None."""
     return await _AGREED.first(connection, person=person, client=client)
+
+
+async def end_in_session(connection: DatabaseConnection, session: str, why: GrantEnd, now: datetime) -> None:
+    """Ends the sign-ins in a session, named by its id."""
+    await _IN_SESSION.all(connection, session=session, why=why, now=now)
+
+
+async def end_of_person(connection: DatabaseConnection, person: str, why: GrantEnd, now: datetime) -> list[SignInGrant]:
+    """Ends all sign-ins of a person; returns those that stood."""
+    return await _OF_PERSON.all(connection, person=person, why=why, now=now)
+
+
+async def end_at_client(
+    connection: DatabaseConnection, person: str, client: str, why: GrantEnd, now: datetime
+) -> list[SignInGrant]:
+    """Ends all sign-ins of a person to a client; returns those that stood."""
+    return await _AT_CLIENT.all(connection, person=person, client=client, why=why, now=now)
+
+
+def with_living_tokens(ended: Iterable[SignInGrant], now: datetime) -> list[str]:
+    """Returns the names of those of which access tokens may still be about, or what was made of them by an exchange."""
+    return [each.name for each in ended if each.rotate_time is not None and each.rotate_time > now - _TOKENS_LIVE]
 
 
 async def clients_of(connection: DatabaseConnection, sessions: list[str]) -> dict[str, list[str]]:

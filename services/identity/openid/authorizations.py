@@ -28,12 +28,21 @@ authorization_requests = sa.Table(
     columns.moment("proven_time"),
     columns.nothing_yet("challenge"),
     columns.moment("challenge_time"),
+    columns.identifier("device", nullable=True),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("authorization_requests_expire", "expire_time"),
     comment="Authorization requests: pushed by their client (RFC 9126), or of a browser that is signing in.",
 )
 Parameters = dict[str, str]
+
+
+class NotAsked(Exception):
+    """What the browser brings is no request that could be answered, or is over: nobody can be told but the person."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 @of(authorization_requests)
@@ -48,6 +57,7 @@ class AuthorizationRequest:
         browser: SM3 of the cookie of the browser that it belongs to; empty as long as it was only pushed.
         person, proven_time: whose password was right, and when: who still has to show a one-time code.
         challenge, challenge_time: what a passkey has to sign, and since when; empty where nobody asked to use one, or one was tried.
+        device: the id of the device at which the person wants to sign in; None where they do in this browser.
     """
 
     id: str
@@ -61,6 +71,7 @@ class AuthorizationRequest:
     proven_time: datetime | None = None
     challenge: bytes = b""
     challenge_time: datetime | None = None
+    device: str | None = None
 
 
 ADD = Addition(AuthorizationRequest)

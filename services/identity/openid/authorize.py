@@ -21,8 +21,17 @@ from services.identity.core.parts import Parts
 from services.identity.core.sessions import SignInSession
 from services.identity.core.sign_in_grants import SignInGrant
 from services.identity.openid import authorizations
-from services.identity.openid.authorizations import ASKED_LASTS, PUSHED_LASTS, AuthorizationRequest, Parameters
-from services.identity.openid.provider import Exchange, KeptCode, permissions_of
+from services.identity.openid.authorizations import (
+    ASKED_LASTS,
+    PUSHED_LASTS,
+    AuthorizationRequest,
+    NotAsked,
+    Parameters,
+)
+from services.identity.openid.device_requests import DeviceAuthorization
+from services.identity.openid.devices import DEVICE_PATH, Devices
+from services.identity.openid.held import KeptCode
+from services.identity.openid.provider import Exchange, permissions_of
 from services.identity.signin.service import digest
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
@@ -36,14 +45,6 @@ _CHALLENGE_BYTES = 32
 PUSHED_URN = "urn:ietf:params:oauth:request_uri:"
 _CREDENTIALS = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
 _MOST_SECONDS = 10**9
-
-
-class NotAsked(Exception):
-    """What the browser brings is no request that could be answered, or is over: nobody can be told but the person."""
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
 
 
 class MoreAssuranceNeeded(OAuth2Error):  # type: ignore[misc]
@@ -73,8 +74,9 @@ class NextStep:
 class Authorizations:
     """Answers authorization requests, step by step."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, devices: Devices) -> None:
         self._parts = parts
+        self._devices = devices
 
     async def push(self, client: Client, form: Mapping[str, str]) -> str:
         """Keeps a request for its client (RFC 9126); returns the reference to it. Raises OAuthRefusal."""
@@ -88,7 +90,9 @@ class Authorizations:
             raise OAuthRefusal(error.error, error.description or "the request can't be served") from error
         return PUSHED_URN + await self._kept(client, parameters, b"", PUSHED_LASTS)
 
-    async def begin(self, parameters: Parameters, browser: str, session: SignInSession | None) -> tuple[NextStep, str]:
+    async def begin(
+        self, parameters: Parameters, browser: str, session: SignInSession | None, address: str
+    ) -> tuple[NextStep, str]:
         """Begins to answer a browser that a client sent; returns what comes next, and the ticket to go on with.
 
         Raises:
@@ -102,7 +106,20 @@ class Authorizations:
             return NextStep(location=self._told(client, error)), ""
         ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS)
         asked = await self._found(ticket, browser)
-        return await self.go_on(asked, client, session), ticket
+        return await self.go_on(asked, client, session, address), ticket
+
+    async def begin_at_device(
+        self, device: DeviceAuthorization, browser: str, session: SignInSession | None, address: str
+    ) -> tuple[NextStep, str]:
+        """Begins to answer a browser in which somebody typed a device's code; returns as :meth:`begin`. Raises NotAsked."""
+        client = await self._client(device.client)
+        # Always asked: whoever sent the person here may sit at another device than they believe.
+        parameters = {"client_id": client.id, "scope": device.scope, "prompt": "consent"}
+        if device.acr_values:
+            parameters["acr_values"] = device.acr_values
+        ticket = await self._kept(client, parameters, digest(browser), ASKED_LASTS, device.id)
+        asked = await self._found(ticket, browser)
+        return await self.go_on(asked, client, session, address), ticket
 
     async def found(self, ticket: str, browser: str) -> tuple[AuthorizationRequest, Client]:
         """Returns the request that a page of ours goes on with; raises NotAsked where it is over, or another browser's."""
@@ -110,16 +127,27 @@ class Authorizations:
         return asked, await self._client(asked.client)
 
     async def go_on(
-        self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool = False
+        self,
+        asked: AuthorizationRequest,
+        client: Client,
+        session: SignInSession | None,
+        address: str,
+        *,
+        agreed: bool = False,
     ) -> NextStep:
-        """Returns what comes next: the page that is still needed, or where the browser is sent with its answer."""
+        """Returns what comes next: the page that is still needed, or where the browser, at ``address``, is sent with its answer."""
         try:
             page = await self._missing(asked, client, session, agreed=agreed)
             if page:
                 return NextStep(page, asked=asked, client=client)
             assert session is not None
-            return NextStep(location=await self._answered(asked, client, session))
+            if asked.device is not None:
+                return NextStep(location=await self._devices.approve(asked, session, address))
+            return NextStep(location=await self._answered(asked, client, session, address))
         except OAuth2Error as error:
+            if asked.device is not None:
+                await self._devices.deny(asked, session.person if session else "")
+                return NextStep(location=f"{DEVICE_PATH}/unmet")
             error.state = asked.parameters.get("state")
             error.redirect_uri = asked.parameters["redirect_uri"]
             return NextStep(location=self._told(client, error))
@@ -151,6 +179,8 @@ class Authorizations:
 
     async def refuse(self, asked: AuthorizationRequest) -> str:
         """Ends a request because the person does not want it; returns where the browser is sent."""
+        if asked.device is not None:
+            return await self._devices.deny(asked)
         client = await self._client(asked.client)
         async with self._parts.database.read() as connection:
             await authorizations.take(connection, asked.ticket, self._parts.wall.now())
@@ -169,7 +199,7 @@ class Authorizations:
             return "sign_in"
         if session.assurance < level:
             raise MoreAssuranceNeeded
-        if agreed or client.kind is ClientKind.CHANNEL:
+        if agreed or (client.kind is ClientKind.CHANNEL and asked.device is None):
             return ""
         if "consent" in prompts or not await self._agreed_before(asked, client, session):
             if "none" in prompts:
@@ -189,17 +219,17 @@ class Authorizations:
             before = await sign_in_grants.agreed_before(connection, session.person, client.id)
         return before is not None and set(asked.parameters.get("scope", "").split()) <= set(before.scope.split())
 
-    async def _answered(self, asked: AuthorizationRequest, client: Client, session: SignInSession) -> str:
+    async def _answered(self, asked: AuthorizationRequest, client: Client, session: SignInSession, address: str) -> str:
         exchange = Exchange(self._parts.codec, client)
         reply = exchange.granted(asked.parameters, session.person)
         if exchange.kept is not None:
-            await self._keep(asked, exchange.kept, session)
+            await self._keep(asked, exchange.kept, session, address)
         return reply.location
 
-    async def _keep(self, asked: AuthorizationRequest, kept: KeptCode, session: SignInSession) -> None:
-        now, parameters = self._parts.wall.now(), asked.parameters
+    async def _keep(self, asked: AuthorizationRequest, kept: KeptCode, session: SignInSession, address: str) -> None:
+        now, parameters, identifier = self._parts.wall.now(), asked.parameters, uuid7()
         made = SignInGrant(
-            id=uuid7(),
+            id=identifier,
             client=asked.client,
             person=session.person,
             session=session.id,
@@ -214,6 +244,8 @@ class Authorizations:
             auth_time=session.auth_time,
             create_time=now,
             update_time=now,
+            address=self._parts.cipher.encrypt_text(sign_in_grants.ADDRESS, identifier, address),
+            expire_time=now + CODE_LASTS,
         )
 
         async def work(tx: Transaction) -> None:
@@ -225,9 +257,13 @@ class Authorizations:
         command = Command(session.person, "oauth.authorize", str(uuid.uuid4()), b"", pb.Session, actor=session.person)
         await self._parts.uow.step(command, work)
 
-    async def _kept(self, client: Client, parameters: Parameters, browser: bytes, lasts: timedelta) -> str:
+    async def _kept(
+        self, client: Client, parameters: Parameters, browser: bytes, lasts: timedelta, device: str | None = None
+    ) -> str:
         ticket, now = secrets.token_urlsafe(32), self._parts.wall.now()
-        made = AuthorizationRequest(uuid7(), digest(ticket), client.id, parameters, browser, now + lasts, now)
+        made = AuthorizationRequest(
+            uuid7(), digest(ticket), client.id, parameters, browser, now + lasts, now, device=device
+        )
         async with self._parts.database.transaction() as connection:
             await authorizations.forget(connection, now)
             await authorizations.ADD.add(connection, made)
@@ -249,7 +285,11 @@ class Authorizations:
     async def _client(self, client_id: str) -> Client:
         async with self._parts.database.read() as connection:
             found = await find_client(connection, plain_id(client_id)) if client_id else None
-        if found is None or found.state_at(self._parts.wall.now()) is not ClientState.ACTIVE or not found.redirect_uris:
+        if (
+            found is None
+            or found.state_at(self._parts.wall.now()) is not ClientState.ACTIVE
+            or not found.signs_people_in
+        ):
             raise NotAsked("client_id")
         return found
 

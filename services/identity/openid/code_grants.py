@@ -22,10 +22,11 @@ from services.identity.core.issue import access, through
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import both
-from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.core.sign_in_grants import GrantEnd, SignInGrant
 from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.openid.provider import OFFLINE, OPENID_SCOPES, Exchange, MadeTokens, OAuthReply, permissions_of
+from services.identity.openid.held import MadeTokens, OAuthReply
+from services.identity.openid.provider import OFFLINE, OPENID_SCOPES, Exchange, permissions_of
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.signin.service import SignIns
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -36,12 +37,14 @@ UNUSED = timedelta(days=30)
 """Who does not come for so long must sign in again."""
 LONGEST = timedelta(days=90)
 """So long after they signed in, everybody must."""
+_ACCESS_LASTS = timedelta(minutes=10)
+"""No access token lives longer."""
 _CODE, _REFRESH = "oauth.authorization-code", "oauth.refresh-token"
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class ExchangeOutcome:
     """What an exchange ended with: the answer, or why there is none, which was kept all the same."""
 
     reply: OAuthReply | None = None
@@ -58,57 +61,66 @@ class CodeGrants:
 
     async def by_code(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         """Gives tokens for a code; raises OAuthRefusal."""
-        party, code = _proven(client), form.required("code")
+        party, code = proven(client), form.required("code")
 
-        async def work(tx: Transaction) -> _Outcome:
+        async def work(tx: Transaction) -> ExchangeOutcome:
             grant = await sign_in_grants.by_code(tx.connection, sm3(code.encode()))
             if grant is None or grant.client != party.id:
-                return _Outcome(reason="there is no such code")
+                return ExchangeOutcome(reason="there is no such code")
             now = self._parts.wall.now()
             if grant.code_use_time is not None:
-                await self._revoke(tx, grant, "CODE_REUSED", now)
-                return _Outcome(reason="the code was used before; nothing that it gave is good any more")
-            if grant.code_expire_time <= now or not await self._stands(tx, grant):
-                return _Outcome(reason="the code is over")
+                await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
+                return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
+            if grant.code_expire_time <= now or not await self.stands(tx, grant):
+                return ExchangeOutcome(reason="the code is over")
             generation = 1 if OFFLINE in grant.scope.split() else 0
             reply = self._reply(party, grant, form.fields, generation)
             if reply.status == 200:
-                change = {"code_use_time": now, "generation": generation, "rotate_time": now, "update_time": now}
-                await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change)
+                await self.begin(tx, grant, generation, now)
                 asked.receipts.append(tx.record(grant.name))
-            return _Outcome(reply)
+            return ExchangeOutcome(reply)
 
-        return await self._answered(_CODE, asked, party, work)
+        return await self.answered(_CODE, asked, party, work)
 
     async def by_refresh_token(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         """Gives tokens for a refresh token, and the next one; raises OAuthRefusal."""
-        party, shown = _proven(client), self._refresh_tokens.read(form.required("refresh_token"))
+        party, shown = proven(client), self._refresh_tokens.read(form.required("refresh_token"))
         if shown is None:
             raise OAuthRefusal("invalid_grant", "this is no refresh token of this region")
         identifier, generation = shown
 
-        async def work(tx: Transaction) -> _Outcome:
+        async def work(tx: Transaction) -> ExchangeOutcome:
             grant = await sign_in_grants.grant(tx.connection, identifier, lock=True)
             if grant is None or grant.client != party.id:
-                return _Outcome(reason="there is no such refresh token")
+                return ExchangeOutcome(reason="there is no such refresh token")
             now = self._parts.wall.now()
-            if grant.revoke_time is not None or _over(grant, now) or not await self._stands(tx, grant):
-                return _Outcome(reason="the refresh token is over")
+            if grant.revoke_time is not None or _over(grant, now) or not await self.stands(tx, grant):
+                return ExchangeOutcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
             if next_one is None:
-                await self._revoke(tx, grant, "REFRESH_TOKEN_REUSED", now)
-                return _Outcome(reason="the refresh token was used before; nothing that it gave is good any more")
+                await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
+                return ExchangeOutcome(
+                    reason="the refresh token was used before; nothing that it gave is good any more"
+                )
             reply = self._reply(party, grant, form.fields, next_one)
             if reply.status == 200:
                 if next_one != grant.generation:
                     change = {"generation": next_one, "rotate_time": now, "update_time": now}
-                    await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change)
+                    until = until_at_most(grant, next_one, now)
+                    await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change, expire_time=until)
                 asked.receipts.append(tx.record(grant.name))
-            return _Outcome(reply)
+            return ExchangeOutcome(reply)
 
-        return await self._answered(_REFRESH, asked, party, work)
+        return await self.answered(_REFRESH, asked, party, work)
 
-    async def _answered(self, method: str, asked: TokenRequest, client: Client, work: Any) -> Json:
+    async def begin(self, tx: Transaction, grant: SignInGrant, generation: int, now: datetime) -> None:
+        """Notes that a sign-in's first tokens are given, with so many refresh tokens."""
+        change = {"code_use_time": now, "generation": generation, "rotate_time": now, "update_time": now}
+        until = until_at_most(grant, generation, now)
+        await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change, expire_time=until)
+
+    async def answered(self, method: str, asked: TokenRequest, client: Client, work: Any) -> Json:
+        """Runs one exchange, and returns its answer; raises OAuthRefusal, also where what is kept of it stands."""
         command = Command(
             caller=client.name,
             method=method,
@@ -117,7 +129,7 @@ class CodeGrants:
             response_type=pb.ExchangeTokenResponse,
             actor=client.name,
         )
-        outcome: _Outcome = await self._parts.uow.step(command, work)
+        outcome: ExchangeOutcome = await self._parts.uow.step(command, work)
         if outcome.reply is None:
             raise OAuthRefusal("invalid_grant", outcome.reason)
         if outcome.reply.status != 200:
@@ -125,7 +137,7 @@ class CodeGrants:
             raise OAuthRefusal(told["error"], told.get("error_description", ""), status=outcome.reply.status)
         return dict(outcome.reply.body)
 
-    async def _stands(self, tx: Transaction, grant: SignInGrant) -> bool:
+    async def stands(self, tx: Transaction, grant: SignInGrant) -> bool:
         """Says whether the person can still act, and did not end the session."""
         try:
             await active_person(tx.connection, grant.person)
@@ -134,10 +146,14 @@ class CodeGrants:
         return not await self._sessions.ended(tx.connection, grant.session)
 
     def _reply(self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int) -> OAuthReply:
-        claims = self._claims(client, grant, form.get("scope", ""))
+        made = self.tokens(client, grant, generation, form.get("scope", ""))
+        return Exchange(self._parts.codec, client, held=grant, tokens=made).answered(form)
+
+    def tokens(self, client: Client, grant: SignInGrant, generation: int, narrowed: str = "") -> MadeTokens:
+        """Makes what is given for a sign-in, with a refresh token of that number where it is not 0."""
+        claims = self._claims(client, grant, narrowed)
         refresh = self._refresh_tokens.make(grant, generation) if generation else ""
-        tokens = MadeTokens(self._parts.codec.encode(claims), claims.lifetime, refresh)
-        return Exchange(self._parts.codec, client, held=grant, tokens=tokens).answered(form)
+        return MadeTokens(self._parts.codec.encode(claims), claims.lifetime, refresh)
 
     def _claims(self, client: Client, grant: SignInGrant, narrowed: str) -> Claims:
         """Builds what the access token says: what was granted, of what the client may have now."""
@@ -152,13 +168,14 @@ class CodeGrants:
             grant=grant.id,
         )
 
-    async def _revoke(self, tx: Transaction, grant: SignInGrant, reason: str, now: datetime) -> None:
+    async def revoke_grant(self, tx: Transaction, grant: SignInGrant, why: GrantEnd, now: datetime) -> None:
+        """Ends a sign-in that stands, and notes why."""
         if grant.revoke_time is None:
             await sign_in_grants.UPDATE.one(
-                tx.connection, grant.id, revoke_time=now, revoke_reason=reason, update_time=now
+                tx.connection, grant.id, revoke_time=now, revoke_reason=why, update_time=now
             )
             await self._parts.withdrawals.withdraw(tx, grant.name)
-        tx.record(grant.name, result=reason)
+        tx.record(grant.name, result="OK" if why is GrantEnd.RETURNED else "TOKEN_COPIED")
 
     async def revoke(self, token: str, client: Client, asked: TokenRequest) -> None:
         """Ends what a refresh token of the client stands for; of any other token nothing is told (RFC 7009, 2.2)."""
@@ -169,7 +186,7 @@ class CodeGrants:
         async def work(tx: Transaction) -> None:
             grant = await sign_in_grants.grant(tx.connection, shown[0], lock=True)
             if grant is not None and grant.client == client.id:
-                await self._revoke(tx, grant, "OK", self._parts.wall.now())
+                await self.revoke_grant(tx, grant, GrantEnd.RETURNED, self._parts.wall.now())
 
         command = Command(client.name, "oauth.revoke", str(uuid.uuid4()), asked.digest, pb.ExchangeTokenResponse)
         await self._parts.uow.step(command, work)
@@ -199,10 +216,11 @@ class CodeGrants:
         return None if ended or grant.revoke_time or _over(grant, self._parts.wall.now()) else grant
 
 
-def _proven(client: Client | None) -> Client:
+def proven(client: Client | None) -> Client:
+    """Returns the client that authenticated, to which people sign in; raises OAuthRefusal."""
     if client is None:
         raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
-    if not client.redirect_uris:
+    if not client.signs_people_in:
         raise OAuthRefusal("unauthorized_client", "people don't sign in to this client")
     return client
 
@@ -219,6 +237,13 @@ def _permitted(client: Client, grant: SignInGrant, asked: list[str]) -> tuple[st
     granted = both(wanted, permissions_of(grant.scope) or roles.PERSON)
     held = both(granted, roles.PERSON)
     return held if channel else both(held, client.scopes)
+
+
+def until_at_most(grant: SignInGrant, generation: int, now: datetime) -> datetime:
+    """Returns until when a client can go on at most where it got tokens ``now`` and gets no others."""
+    if not generation:
+        return now + _ACCESS_LASTS
+    return min(now + UNUSED, grant.auth_time + LONGEST) + _ACCESS_LASTS
 
 
 def _over(grant: SignInGrant, now: datetime) -> bool:

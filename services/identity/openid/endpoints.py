@@ -15,29 +15,44 @@ from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorizations import PUSHED_LASTS
 from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
-from services.identity.openid.provider import CODE_GRANT, REFRESH_GRANT
+from services.identity.openid.device_grants import DeviceGrants
+from services.identity.openid.devices import Devices
+from services.identity.openid.provider import CODE_GRANT, DEVICE_GRANT, REFRESH_GRANT
 
 
 class OpenIdEndpoints:
     """Answers them."""
 
     def __init__(
-        self, answering: Answering, authorizations: Authorizations, code_grants: CodeGrants, about: AboutTokens
+        self,
+        answering: Answering,
+        authorizations: Authorizations,
+        devices: Devices,
+        code_grants: CodeGrants,
+        device_grants: DeviceGrants,
+        about: AboutTokens,
     ) -> None:
         self._answering = answering
         self._authorizations = authorizations
+        self._devices = devices
         self._code_grants = code_grants
+        self._device_grants = device_grants
         self._about = about
 
     def grants(self) -> Mapping[str, Serve]:
         """Returns the grants that the token endpoint serves by this."""
-        return {CODE_GRANT: self._code_grants.by_code, REFRESH_GRANT: self._code_grants.by_refresh_token}
+        return {
+            CODE_GRANT: self._code_grants.by_code,
+            REFRESH_GRANT: self._code_grants.by_refresh_token,
+            DEVICE_GRANT: self._device_grants.by_device_code,
+        }
 
     def routes(self) -> list[Route]:
         """Returns where the others are."""
         by = self._answering.by
         return [
             Route("/oauth/par", by("par", self._pushed), methods=["POST"]),
+            Route("/oauth/device_authorization", by("device_authorization", self._device_asked), methods=["POST"]),
             Route("/oauth/introspect", by("introspect", self._introspected), methods=["POST"]),
             Route("/oauth/revoke", by("revoke", self._revoked), methods=["POST"]),
             Route("/oauth/userinfo", self.user, methods=["GET", "POST"]),
@@ -48,6 +63,11 @@ class OpenIdEndpoints:
         reference = await self._authorizations.push(await self._answering.proven(form, asked), form.fields)
         told = {"request_uri": reference, "expires_in": int(PUSHED_LASTS.total_seconds())}
         return JSONResponse(told, 201, headers=NOT_STORED)
+
+    async def _device_asked(self, form: TokenForm, asked: TokenRequest) -> Response:
+        """Keeps what a device asks for (RFC 8628, 3.1)."""
+        client = await self._answering.proven(form, asked)
+        return JSONResponse(await self._devices.begin(client, form, asked.address or ""), headers=NOT_STORED)
 
     async def _introspected(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Says whether a token is good (RFC 7662)."""

@@ -6,7 +6,6 @@ collects what they would keep; reading and writing are done around it, in one tr
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -15,6 +14,7 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core.grants.code import OpenIDCode, OpenIDToken
 
@@ -23,22 +23,15 @@ from services.identity.core.client_rules import Client, ClientKind
 from services.identity.core.codec import TokenCodec
 from services.identity.core.scopes import covers
 from services.identity.core.sign_in_grants import SignInGrant
+from services.identity.openid.held import AskingDevice, Held, KeptCode, MadeTokens, OAuthReply
 
 OPENID, PROFILE, OFFLINE = "openid", "profile", "offline_access"
 OPENID_SCOPES = frozenset({OPENID, PROFILE, OFFLINE})
 ID_TOKEN_SECONDS = 600
 CODE_GRANT, REFRESH_GRANT = "authorization_code", "refresh_token"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _SECURE = "https://gateway.invalid"
 """Authlib refuses plain HTTP. What the public reaches is the gateway's; this request came from there."""
-
-
-@dataclass
-class OAuthReply:
-    """What Authlib answers; ``location`` is where the browser is sent, or an empty string."""
-
-    status: int
-    body: Any
-    location: str = ""
 
 
 def permissions_of(scope: str) -> tuple[str, ...]:
@@ -79,6 +72,8 @@ class _RelyingParty(ClientMixin):  # type: ignore[misc]
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
+        if grant_type == DEVICE_GRANT:
+            return self._client.device_sign_in
         return grant_type in (CODE_GRANT, REFRESH_GRANT)
 
 
@@ -94,65 +89,6 @@ class _ProtocolRequest(OAuth2Request):  # type: ignore[misc]
     @property
     def form(self) -> dict[str, str]:
         return dict(self.payload.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What a code or a refresh token stands for, as Authlib asks for it."""
-
-    grant: SignInGrant
-    code_challenge_method: str = "S256"
-
-    @property
-    def code_challenge(self) -> str:
-        """What the verifier is compared with."""
-        return self.grant.challenge
-
-    def get_redirect_uri(self) -> str:
-        """Where the code was sent."""
-        return self.grant.redirect_uri
-
-    def get_scope(self) -> str:
-        """What was granted."""
-        return self.grant.scope
-
-    def get_nonce(self) -> str:
-        """What the client said to know its answer by."""
-        return self.grant.nonce
-
-    def get_auth_time(self) -> int:
-        """When the person signed in, in seconds since the epoch."""
-        return int(self.grant.auth_time.timestamp())
-
-    def get_acr(self) -> str:
-        """How far they are known, 0 to 4."""
-        return str(self.grant.assurance)
-
-    def get_amr(self) -> list[str]:
-        """How they signed in (RFC 8176)."""
-        return list(self.grant.methods)
-
-    def check_client(self, client: _RelyingParty) -> bool:
-        """Says whether it was given to this client."""
-        return client.get_client_id() == self.grant.client
-
-
-@dataclass(frozen=True, slots=True)
-class MadeTokens:
-    """What is given where the protocol is content: made before, as it costs nothing to throw away."""
-
-    access_token: str
-    expires_in: int
-    refresh_token: str = ""
-
-
-@dataclass
-class KeptCode:
-    """A code that Authlib wants to be kept, for what was asked and granted."""
-
-    code: str
-    scope: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
@@ -193,6 +129,21 @@ class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
         """Counted on by whoever runs the exchange, with the evidence."""
 
 
+class _DeviceGrant(DeviceCodeGrant):  # type: ignore[misc]
+    def authenticate_token_endpoint_client(self) -> _RelyingParty:
+        return self.server.party  # type: ignore[no-any-return]
+
+    def query_device_credential(self, _device_code: str) -> AskingDevice | None:
+        return self.server.device  # type: ignore[no-any-return]
+
+    def query_user_grant(self, _user_code: None) -> tuple[str, bool] | None:
+        approved, held = self.server.device.approved, self.server.held
+        return None if approved is None else (held.grant.person if held else "", approved)
+
+    def should_slow_down(self, device: AskingDevice) -> bool:
+        return device.too_soon
+
+
 class _Challenge(CodeChallenge):  # type: ignore[misc]
     """S256 always: whoever intercepts a code has no use for it (RFC 9700, 2.1.1)."""
 
@@ -219,7 +170,7 @@ class _IdToken:
 
     def get_compatible_claims(self, request: OAuth2Request) -> dict[str, Any]:
         now = int(self._codec.now().timestamp())
-        held: Held = request.authorization_code or request.refresh_token
+        held = self.held(request)
         return {
             "iss": self._codec.issuer,
             "aud": request.client.get_client_id(),
@@ -230,6 +181,10 @@ class _IdToken:
             "amr": held.get_amr(),
             "sid": held.grant.session,
         }
+
+    def held(self, request: OAuth2Request) -> Held:
+        """Returns what the tokens are given for."""
+        return request.authorization_code or request.refresh_token  # type: ignore[no-any-return]
 
     def generate_user_info(self, person: str, _scope: str) -> dict[str, str]:
         return {"sub": person}
@@ -247,6 +202,18 @@ class _CodeIdToken(_IdToken, OpenIDCode):  # type: ignore[misc]
 
 class _RefreshIdToken(_IdToken, OpenIDToken):  # type: ignore[misc]
     """Says the same again, without the nonce (OpenID Connect Core, 12.2)."""
+
+
+class _DeviceIdToken(_RefreshIdToken):
+    """Likewise: a device sends no nonce."""
+
+    def __init__(self, codec: TokenCodec, held: Held | None) -> None:
+        super().__init__(codec)
+        self._held = held
+
+    def held(self, _request: OAuth2Request) -> Held:
+        assert self._held is not None
+        return self._held
 
 
 class _RequestNotSupported(OAuth2Error):  # type: ignore[misc]
@@ -269,22 +236,31 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
 
     Attributes:
         party: the client.
-        held: what the code or the refresh token stands for; None where it stands for nothing.
+        held: what the code or the refresh token stands for, or what a device was granted; None where it is nothing.
+        device: the device that asks, where one does.
         tokens: what is given where nothing speaks against it.
         kept: the code that was made.
     """
 
     def __init__(
-        self, codec: TokenCodec, client: Client, *, held: SignInGrant | None = None, tokens: MadeTokens | None = None
+        self,
+        codec: TokenCodec,
+        client: Client,
+        *,
+        held: SignInGrant | None = None,
+        tokens: MadeTokens | None = None,
+        device: AskingDevice | None = None,
     ) -> None:
         super().__init__()
         self.party = _RelyingParty(client)
         self.held = Held(held) if held is not None else None
+        self.device = device
         self._tokens = tokens
         self._issuer = codec.issuer
         self.kept: KeptCode | None = None
         self.register_grant(_CodeGrant, [_Challenge(required=True), _CodeIdToken(codec)])
         self.register_grant(_RefreshGrant, [_RefreshIdToken(codec)])
+        self.register_grant(_DeviceGrant, [_DeviceIdToken(codec, self.held)])
         self.register_token_generator("default", self._given)
         self.register_extension(_Issuer(codec.issuer))
 

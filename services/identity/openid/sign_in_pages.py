@@ -19,8 +19,9 @@ from services.identity.core.client_rules import Client
 from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
-from services.identity.openid.authorizations import AuthorizationRequest, Parameters
-from services.identity.openid.authorize import Authorizations, NextStep, NotAsked, described
+from services.identity.openid.authorizations import AuthorizationRequest, NotAsked, Parameters
+from services.identity.openid.authorize import Authorizations, NextStep, described
+from services.identity.openid.devices import DEVICE_PATH, Devices
 from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import (
@@ -31,6 +32,7 @@ from services.identity.openid.pages import (
     BrowserPages,
     status_of,
 )
+from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
     EnrollmentOver,
@@ -50,6 +52,7 @@ _MOST = 40
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
 _FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
 _PASSKEY_FAULTS: dict[type[Exception], str] = {SignInRefused: "passkey", SignInTooSoon: "soon"}
+_DEVICE_ENDS = ("allowed", "refused", "unmet")
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -59,6 +62,7 @@ class SignInPages:
     def __init__(
         self,
         authorizations: Authorizations,
+        devices: Devices,
         sign_ins: SignIns,
         passkeys: PasskeySignIns,
         enrollment: EnrollmentPages,
@@ -67,6 +71,7 @@ class SignInPages:
         tracing: Tracing,
     ) -> None:
         self._authorizations = authorizations
+        self._devices = devices
         self._sign_ins = sign_ins
         self._passkeys = passkeys
         self._enrollment = enrollment
@@ -84,6 +89,8 @@ class SignInPages:
             "/oauth/passkey": (self.passkey, ["POST"]),
             "/oauth/consent": (self.consent, ["POST"]),
             "/oauth/end-session": (self.end_session, ["GET", "POST"]),
+            DEVICE_PATH: (self.device, ["GET", "POST"]),
+            **{f"{DEVICE_PATH}/{end}": (self.device_end, ["GET"]) for end in _DEVICE_ENDS},
         }
         found = [Route(path, self._served(path, handle), methods=methods) for path, (handle, methods) in paths.items()]
         enrolling = [
@@ -123,8 +130,8 @@ class SignInPages:
         parameters = await _parameters(request)
         browser = self._pages.cookie(request, BROWSER_COOKIE) or secrets.token_urlsafe(32)
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
-        step, ticket = await self._authorizations.begin(parameters, browser, session)
-        answer = self._next(request, step, ticket)
+        step, ticket = await self._authorizations.begin(parameters, browser, session, _address(request))
+        answer = await self._next(request, step, ticket)
         self._pages.remember(answer, BROWSER_COOKIE, browser)
         return answer
 
@@ -141,10 +148,10 @@ class SignInPages:
             opened = await self._sign_ins.by_password(_attempt(request, form), current)
         except tuple(_FAULTS) as refusal:
             step = NextStep("sign_in", asked=asked, client=client)
-            return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+            return await self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
         if isinstance(opened, ProvenPassword):
             await self._authorizations.proven(asked, opened.person)
-            return self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
+            return await self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
@@ -159,7 +166,7 @@ class SignInPages:
             opened = await self._sign_ins.by_code(person, form.get("code"), agent, current)
         except tuple(_FAULTS) as refusal:
             step = NextStep("one_time_code", asked=asked, client=client)
-            return self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+            return await self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def passkey_challenge(self, request: Request) -> Response:
@@ -185,13 +192,14 @@ class SignInPages:
             opened = await self._passkeys.sign_in(attempt, current)
         except (SignInRefused, SignInTooSoon) as refusal:
             step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
-            return self._next(request, step, form.get("ticket"), fault=fault)
+            return await self._next(request, step, form.get("ticket"), fault=fault)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def _signed_in(
         self, request: Request, asked: AuthorizationRequest, client: Client, opened: OpenedSession, ticket: str
     ) -> Response:
-        answer = self._next(request, await self._authorizations.go_on(asked, client, opened.session), ticket)
+        step = await self._authorizations.go_on(asked, client, opened.session, _address(request))
+        answer = await self._next(request, step, ticket)
         self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
         return answer
 
@@ -204,10 +212,10 @@ class SignInPages:
         if form.get("decision") != "allow":
             return _sent(await self._authorizations.refuse(asked))
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
-        step = await self._authorizations.go_on(asked, client, session, agreed=True)
-        return self._next(request, step, form.get("ticket"))
+        step = await self._authorizations.go_on(asked, client, session, _address(request), agreed=True)
+        return await self._next(request, step, form.get("ticket"))
 
-    def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
+    async def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
         if not step.page:
             return _sent(step.location)
         assert step.asked is not None
@@ -217,7 +225,7 @@ class SignInPages:
             request,
             f"{step.page}.html",
             status=status_of(fault),
-            target=step.asked.parameters["redirect_uri"],
+            target=step.asked.parameters.get("redirect_uri", ""),
             locales=_locales(step.asked),
             client=step.client.display_name,
             ticket=ticket,
@@ -225,7 +233,32 @@ class SignInPages:
             passkeys=step.page == "sign_in" and self._passkeys.offered,
             scopes=scopes,
             permissions=permissions,
+            device=await self._devices.shown(step.asked),
         )
+
+    async def device(self, request: Request) -> Response:
+        """Takes the code that a device shows, and goes on to whoever it asks for (RFC 8628, 3.3)."""
+        if request.method == "GET":
+            # What a device's QR code fills in is compared by the person, and sent by them.
+            typed = normal_user_code(request.query_params.get("user_code", ""))
+            return self._pages.page(request, "device.html", typed=shown_user_code(typed) if typed else "")
+        form, address = await read_form(request), _address(request)
+        if not await self._sign_ins.may_guess(address):
+            return self._pages.page(request, "device.html", status=429, fault="soon")
+        found = await self._devices.waiting(form.get("user_code"))
+        if found is None:
+            return self._pages.page(request, "device.html", status=400, fault="wrong")
+        await self._sign_ins.guessed_right(address)
+        browser = self._pages.cookie(request, BROWSER_COOKIE) or secrets.token_urlsafe(32)
+        session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        step, ticket = await self._authorizations.begin_at_device(found, browser, session, address)
+        answer = await self._next(request, step, ticket)
+        self._pages.remember(answer, BROWSER_COOKIE, browser)
+        return answer
+
+    async def device_end(self, request: Request) -> Response:
+        """Says how it ended, in words that hold for any device."""
+        return self._pages.page(request, "message.html", kind=f"device_{request.url.path.rpartition('/')[2]}")
 
     async def end_session(self, request: Request) -> Response:
         """Signs out, asked by a client or by the person (OpenID Connect RP-Initiated Logout 1.0)."""
@@ -253,9 +286,14 @@ def _locales(asked: AuthorizationRequest) -> str:
     return asked.parameters.get("ui_locales", "")
 
 
+def _address(request: Request) -> str:
+    """Where the browser is, as the gateway saw it."""
+    return gateway_saw(request.headers.get(FORWARDED, ""))
+
+
 def _attempt(request: Request, form: TokenForm) -> PasswordAttempt:
-    address = gateway_saw(request.headers.get(FORWARDED, ""))
-    return PasswordAttempt(form.get("login"), form.get("password"), address, request.headers.get("user-agent", ""))
+    address, typed = _address(request), (form.get("login"), form.get("password"))
+    return PasswordAttempt(*typed, address, request.headers.get("user-agent", ""))
 
 
 async def _parameters(request: Request) -> Parameters:

@@ -121,12 +121,11 @@ class EnrollmentRow:
     used_time: datetime | None = None
 
 
-def end(session: SignInSession, now: datetime) -> SessionState:
-    """Returns the state after its end; raises FailedPrecondition STATE_CONFLICT unless it is ACTIVE."""
+def check_open(session: SignInSession, now: datetime) -> None:
+    """Raises FailedPrecondition STATE_CONFLICT unless a session is ACTIVE: only then can it be ended."""
     state = session.state_at(now)
     if state is not SessionState.ACTIVE:
         raise state_conflict(session.name, state, SessionState.ACTIVE)
-    return SessionState.ENDED
 
 
 def remove(authenticator: Authenticator) -> AuthenticatorState:

@@ -12,6 +12,7 @@ from libs.db.uow import Transaction
 from libs.errors import InvalidArgument
 from services.identity.core.accounts import active_person, document_index, normal_number
 from services.identity.core.parts import Parts
+from services.identity.core.session_ends import end_session
 from services.identity.core.sessions import SessionState, SignInSession
 from services.identity.signin import store
 from services.identity.signin.one_time_codes import step_of
@@ -31,12 +32,11 @@ from services.identity.signin.rules import (
     ONE_TIME_CODE,
     PASSWORD,
     AuthenticatorKind,
-    end,
+    check_open,
     normal_password,
 )
 from services.identity.signin.store import Login
-from services.identity.signin.throttling import OF_CODE, Throttling
-from tongban.identity.v1 import events_pb2 as events
+from services.identity.signin.throttling import OF_CODE, OF_DEVICES, Throttling
 
 _CITIZEN = "111"
 _OTHER_DOCUMENTS = ("112", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "553")
@@ -119,6 +119,15 @@ class SignIns:
         await self._parts.audit.write(page_command("password", person), person or NOBODY, result=REFUSED)
         raise SignInRefused
 
+    async def may_guess(self, address: str) -> bool:
+        """Counts what somebody at an address types off a device's screen, before it is judged; says whether it may be."""
+        return await self._throttling.counted(self._throttling.key("device", address), OF_DEVICES)
+
+    async def guessed_right(self, address: str) -> None:
+        """Counts it no more: it was no guess."""
+        async with self._parts.database.read() as connection:
+            await store.give_back(connection, self._throttling.key("device", address))
+
     async def by_code(self, person: str, typed: str, agent: str, current: SignInSession | None) -> OpenedSession:
         """Signs somebody in whose password was right, by the code that their application shows; each is good once.
 
@@ -189,12 +198,8 @@ class SignIns:
 
     async def end(self, tx: Transaction, locked: SignInSession) -> SignInSession:
         """Ends a session and what rests on it; raises FailedPrecondition STATE_CONFLICT where it has ended."""
-        now = self._now()
-        state = end(locked, now)
-        ended = await store.UPDATE_SESSION.one(tx.connection, locked.id, state=state, finish_time=now, update_time=now)
-        await self._parts.withdrawals.withdraw(tx, locked.name)
-        tx.emit(locked.name, events.SessionEnded(session=locked.name, person=locked.person))
-        return ended
+        check_open(locked, self._now())
+        return await end_session(tx, self._parts, locked)
 
     def _now(self) -> datetime:
         return self._parts.wall.now()

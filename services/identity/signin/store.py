@@ -17,6 +17,7 @@ from libs.lists.listing import FilteredList
 from libs.lists.paths import Order, Path
 from services.identity.core import schema
 from services.identity.core.names import id_of
+from services.identity.core.session_ends import sessions
 from services.identity.core.sessions import SignInSession
 from services.identity.signin.rules import Authenticator, EnrollmentRow
 from tongban.identity.v1 import sign_in_service_pb2 as pb
@@ -72,25 +73,6 @@ enrollments = sa.Table(
     comment="Opened pages at which people set up how they sign in; known by SM3 of the secret in the address.",
 )
 of(enrollments)(EnrollmentRow)
-
-sessions = sa.Table(
-    "sessions",
-    schema.METADATA,
-    columns.record_id(),
-    sa.Column("person", sa.Text, nullable=False),
-    sa.Column("cookie", sa.LargeBinary, nullable=False, unique=True),
-    columns.texts("methods"),
-    sa.Column("assurance", sa.SmallInteger, nullable=False),
-    sa.Column("user_agent", sa.LargeBinary, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    columns.moment("auth_time", nullable=False),
-    columns.moment("expire_time", nullable=False),
-    columns.moment("finish_time"),
-    *columns.life(),
-    sa.Index("sessions_of_person", "person", "create_time", "id"),
-    comment="Browsers in which people are signed in; known by SM3 of the cookie.",
-)
-of(sessions)(SignInSession)
 
 sign_in_attempts = sa.Table(
     "sign_in_attempts",

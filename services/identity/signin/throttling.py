@@ -21,6 +21,8 @@ class Throttle:
 
 OF_ACCOUNT, OF_ADDRESS, OF_CODE = Throttle(5, 30, 3600), Throttle(100, 5, 36), Throttle(5, 30, 3600)
 """Many people share an address: it is held back at another pace, and what succeeds from it does not count."""
+OF_DEVICES = Throttle(20, 30, 360)
+"""What devices show is typed from addresses; what is right does not count."""
 
 
 class Throttling:

@@ -41,4 +41,9 @@ await oidc.tokenRevocation(config, fresh.refresh_token, { token_type_hint: "refr
 const revoked = await oidc.refreshTokenGrant(config, fresh.refresh_token).catch((error) => error.error);
 const goodbye = oidc.buildEndSessionUrl(config, { id_token_hint: tokens.id_token, post_logout_redirect_uri: redirect });
 say({ claims, user, good, revoked, freshClaims: fresh.claims(), goodbye: goodbye.href });
+
+const device = await oidc.initiateDeviceAuthorization(config, { scope: "openid offline_access", device_name: "1号机" });
+say({ device });
+const atDevice = await oidc.pollDeviceAuthorizationGrant(config, device);
+say({ claims: atDevice.claims(), refreshed: (await oidc.refreshTokenGrant(config, atDevice.refresh_token)).claims() });
 process.exit(0);

@@ -11,7 +11,8 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from tests.support.browser import CHROMIUM, FLAGS
-from tests.support.signing_in import PASSWORD, Opened, changed, enrollment, relying_party
+from tests.support.devices import NAME, codes_of, kiosk, poll
+from tests.support.signing_in import PASSWORD, Opened, changed, enrolled, enrollment, relying_party
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
@@ -48,6 +49,39 @@ async def _shot(page: Page, folder: Path, name: str) -> None:
     assert card is not None
     assert card["x"] >= 0
     assert card["x"] + card["width"] <= screen["width"], "nothing is wider than the screen"
+
+
+async def test_somebody_signs_in_at_a_kiosk_by_keyboard_alone(
+    home: Town, context: BrowserContext, tmp_path: Path
+) -> None:
+    person, machine, page = await enrolled(home), await kiosk(home), await context.new_page()
+    base, codes = str(home.http.base_url), await codes_of(home, machine)
+    await page.goto(f"{base}/oauth/device")
+    await _shot(page, tmp_path, "device")
+    await page.keyboard.type("BBBB-BBBB")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    # What a screen reader says of the field: its label, and what is wrong with it.
+    field = page.get_by_label(re.compile("设备上的代码|Code on the device"))
+    await expect(field).to_have_accessible_description(re.compile("代码不正确|The code is not right"))
+    await page.goto(f"{base}/oauth/device?user_code={codes['user_code']}")
+    await expect(page.get_by_role("textbox")).to_have_value(codes["user_code"])
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_label(re.compile("密码|Password"))).to_be_visible()
+    await expect(page.get_by_text(NAME)).to_be_visible()
+    await _shot(page, tmp_path, "device-sign-in")
+    await page.keyboard.type(home.numbers[person])
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text(NAME)).to_be_visible()
+    await expect(page.get_by_text("198.51.100.77")).to_be_visible()
+    await _shot(page, tmp_path, "device-consent")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("已允许|Allowed"))
+    await _shot(page, tmp_path, "device-allowed")
+    assert (await poll(home, machine, codes["device_code"])).status_code == 200
 
 
 async def test_somebody_sets_a_password_signs_in_and_agrees_by_keyboard_alone(
