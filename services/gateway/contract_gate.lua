@@ -311,10 +311,30 @@ local function check_method(headers, method, path)
     local allowed = names_of(route_of(match(path, "^[^?]*")) or T.usual)
     refuse(method == "CONNECT" and "method" or "verb", { ALLOWED = allowed })
   end
-  if headers:get("upgrade") then
-    unreadable("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol")
+  if headers:get("upgrade") then refuse("upgrade") end
+  -- Whether a page may call is said before this filter, to those of the list; others reach no service.
+  local origin = headers:get("origin")
+  if method == "OPTIONS" and origin and headers:get("access-control-request-method") and not T.origins[origin] then
+    refuse("origin")
   end
   if now.grpc and method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
+end
+
+-- ---- media types ----
+
+-- A path of gRPC takes messages of gRPC, posted, and nothing else.
+local function check_rpc(method, path)
+  if now.grpc or not T.rpcs[path] then return end
+  if method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
+  refuse("media", { TAKEN = T.taken.grpc })
+end
+
+-- JSON has one form, UTF-8 (RFC 8259, 8.1), and comes as it is; who says nothing of it is taken at the body's word.
+local function check_media(headers)
+  local kind, parameters = match(string.lower(headers:get("content-type") or T.taken.json), "^%s*([^;%s]*)%s*(.*)$")
+  local charset = match(parameters, ';%s*charset="?([^;"%s]*)') or "utf-8"
+  if kind ~= T.taken.json or charset ~= "utf-8" then refuse("media", { TAKEN = T.taken.json }) end
+  if string.lower(headers:get("content-encoding") or "identity") ~= "identity" then refuse("coding") end
 end
 
 local function has_token(headers)
@@ -358,6 +378,7 @@ local function check_request(handle, headers, method, target)
   local op = operation(method, path)
   now.operation = op.name
   if not op.public and not has_token(headers) then refuse("token") end
+  if op.body then check_media(headers) end
   if query ~= "" then check_query(query, op) end
   local body = op.body and body_of(handle)
   local size = body and body:length() or 0
@@ -369,9 +390,10 @@ local function check(handle, headers)
   now = { named = {}, count = 0, grpc = find(headers:get("content-type") or "", "^application/grpc") }
   local method, target = headers:get(":method"), headers:get(":path") or ""
   note_trace(handle, headers)
+  if find(headers:get("content-type") or "", "^application/grpc%-web") then note(handle, "web", true) end
   check_size(headers, target)
   check_method(headers, method, target)
-  if sub(target, 1, 4) ~= "/v1/" then return end
+  if sub(target, 1, 4) ~= "/v1/" then return check_rpc(method, match(target, "^[^?]*")) end
   if now.grpc then refuse("route") end
   check_request(handle, headers, method, target)
 end
@@ -398,6 +420,9 @@ local function respond(handle, refusal)
   words.SENTENCE = answer.said[words.LOCALE]
   local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
   if words.ALLOWED then headers["allow"] = words.ALLOWED end
+  if words.TAKEN then headers["accept-post"] = words.TAKEN end
+  if refusal.answer == "coding" then headers["accept-encoding"] = "identity" end
+  if refusal.answer == "upgrade" then headers["upgrade"], headers["connection"] = T.taken.protocols, "upgrade" end
   if refusal.answer == "token" then headers["www-authenticate"] = "Bearer" end
   -- What is whole already; to a gRPC caller Envoy's own table of answers says it in trailers.
   if not now.grpc then handle:headers():replace("x-tongban-gate", "refused") end
@@ -418,6 +443,10 @@ end
 -- What is gRPC's own stays behind: a JSON answer says its status by HTTP, and a receipt by its readable name alone.
 function envoy_on_response(handle)
   local headers = handle:headers()
+  if headers:get(T.web) then
+    headers:remove(T.web)
+    headers:replace("content-type", "application/grpc-web+proto")
+  end
   if sub(headers:get("content-type") or "", 1, 16) == "application/grpc" then return end
   for name in pairs(T.receipts) do
     local receipt = headers:get(name .. "-bin")

@@ -85,8 +85,8 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
     )
 
 
-def _gate(services: list[Service]) -> Json:
-    code = contract_gate.script(contracts.read_image(), services)
+def _gate(config: GatewayConfig, services: list[Service]) -> Json:
+    code = contract_gate.script(contracts.read_image(), services, config.cors.origins)
     return _filter("lua", "Lua", default_source_code={"inline_string": code})
 
 
@@ -113,7 +113,7 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
-        _gate(services),
+        _gate(config, services),
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
         _filter("grpc_web", "GrpcWeb"),

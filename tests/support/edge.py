@@ -125,7 +125,9 @@ class Edge:
     """What Envoy writes; its access log follows within a second."""
 
 
-def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, int]) -> GatewayConfig:
+def _config(
+    folder: Path, service_port: int, jwks_port: int, limits: dict[str, int], origins: tuple[str, ...] = ()
+) -> GatewayConfig:
     http, away = free_port(), free_port()
     base = f"http://127.0.0.1:{http}"
     neighbours = dict.fromkeys(("license", "seal", "cases", "sharing"), f"127.0.0.1:{away}")
@@ -139,7 +141,7 @@ def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, i
             "envoy": {"admin_port": free_port(), "file": folder / "envoy.json"},
             "public": {"base_url": base},
             "neighbours": neighbours | {"identity": f"127.0.0.1:{service_port}"},
-            "cors": {"origins": [ORIGIN]},
+            "cors": {"origins": [ORIGIN, *origins]},
             "limits": {"request_bytes": 100_000, **limits},
         }
     )
@@ -213,7 +215,13 @@ def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
 
 @contextmanager
 def running_edge(
-    folder: Path, *, frozen: bool = False, materials: bool = False, license_port: int = 0, **limits: int
+    folder: Path,
+    *,
+    frozen: bool = False,
+    materials: bool = False,
+    license_port: int = 0,
+    origins: tuple[str, ...] = (),
+    **limits: int,
 ) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
 
@@ -222,6 +230,7 @@ def running_edge(
         frozen: whether the token issuer's keys can't be read at first.
         materials: whether a licence service stands behind it.
         license_port: where one stands already.
+        origins: whose pages may call, beside ``ORIGIN``.
         limits: the gateway's limits that are others than usual.
     """
     development.ensure(folder, _REGION, _PROCESSES)
@@ -236,7 +245,7 @@ def running_edge(
     if frozen:
         jwks.going.clear()
     threading.Thread(target=jwks.serve_forever).start()
-    config = _config(folder, port, jwks.server_port, limits)
+    config = _config(folder, port, jwks.server_port, limits, origins)
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
