@@ -360,9 +360,24 @@ local function note(handle, key, value)
   handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", key, value)
 end
 
+local function hex(digits) return string.rep("[0-9a-f]", digits) end
+
+local TRACE = "^00%-(" .. hex(32) .. ")%-" .. hex(16) .. "%-" .. hex(2) .. "$"
+
+-- A call without a trace, or with one that can't be read, begins one here, from the number that Envoy gave it: one id leads from
+-- this log to those of the services. Where Envoy sends spans it does so itself.
 local function note_trace(handle, headers)
-  local trace = headers:get("traceparent")
-  if trace and #trace == 55 and find(trace, "^[0-9a-f-]+$") then note(handle, "traceparent", trace) end
+  local parent = headers:get("traceparent") or ""
+  local trace = match(parent, TRACE)
+  if not trace and not T.traced then
+    local id = gsub(headers:get("x-request-id") or "", "-", "")
+    parent = "00-" .. id .. "-" .. sub(id, 17) .. "-01"
+    trace = match(parent, TRACE)
+    if trace then headers:replace("traceparent", parent) end
+  end
+  if not trace then return end
+  note(handle, "traceparent", parent)
+  note(handle, "trace_id", trace)
 end
 
 -- Waits until the body is whole: the one place at which other requests have their turn.
@@ -376,7 +391,8 @@ end
 local function check_request(handle, headers, method, target)
   local path, query = match(target, "^([^?]*)%??(.*)$")
   local op = operation(method, path)
-  now.operation = op.name
+  note(handle, "operation", op.name)
+  note(handle, "path", op.template)
   if not op.public and not has_token(headers) then refuse("token") end
   if op.body then check_media(headers) end
   if query ~= "" then check_query(query, op) end
@@ -389,6 +405,8 @@ end
 local function check(handle, headers)
   now = { named = {}, count = 0, grpc = find(headers:get("content-type") or "", "^application/grpc") }
   local method, target = headers:get(":method"), headers:get(":path") or ""
+  note(handle, "method", T.methods[method] and method or "OTHER")
+  note(handle, "path", handle:streamInfo():routeName())
   note_trace(handle, headers)
   if find(headers:get("content-type") or "", "^application/grpc%-web") then note(handle, "web", true) end
   check_size(headers, target)
@@ -405,8 +423,6 @@ local function filled(template, words)
 end
 
 local function respond(handle, refusal)
-  -- What goes through the log knows by its route.
-  if now.operation then note(handle, "operation", now.operation) end
   local answer, words = T.answers[refusal.answer], refusal.words
   if refusal.answer == "fields" then
     local violations = {}

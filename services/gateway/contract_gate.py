@@ -32,10 +32,10 @@ SIZE_HEADER = "x-tongban-size"
 """Where Envoy tells the gate what the headers come to."""
 OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding")
 """Headers that mean something to gRPC callers alone; the body of a JSON answer says it all."""
-OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http.lua:traceparent"
-"""Where the gate leaves for the log: of a JSON request that it refuses, the verb and the contract's template of its path; and a
-whole traceparent."""
-WEB = ("envoy.filters.http.lua", "web")
+NOTES = "envoy.filters.http.lua"
+"""Where the gate leaves for the log what is ours: ``method`` (one of METHODS), ``path`` (the contract's template, or the route), ``operation``
+(both, of a JSON request), a whole ``traceparent``, and its ``trace_id``."""
+WEB = (NOTES, "web")
 """Where the gate leaves for Envoy's own answers that a request came as gRPC-Web."""
 WEB_ANSWER = "x-tongban-web"
 """Set on Envoy's own answer to gRPC-Web: of one without a body it takes the media type away, and the gate puts it back."""
@@ -139,7 +139,7 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
     for rpc in (rpc for service in services for rpc in service.public_rpcs):
         for method, template, body in rpc.http:
             path, _, _ = path_of(template)
-            operation = _operation(rpc, template, body, types) | {"name": f"{method} {template}"}
+            operation = _operation(rpc, template, body, types) | {"name": f"{method} {template}", "template": template}
             if verb := _insert(root, path, operation, method):
                 verbs[verb] = True
     return root, verbs
@@ -192,8 +192,21 @@ def _reflection() -> Json:
     return {f"/{name}/ServerReflectionInfo": True for name in REFLECTION}
 
 
-def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service], origins: Sequence[str] = ()) -> str:
-    """Returns the Lua text of the gate for these contracts; ``origins`` are those whose pages may call."""
+def script(
+    image: descriptor_pb2.FileDescriptorSet,
+    services: list[Service],
+    *,
+    origins: Sequence[str] = (),
+    traced: bool = False,
+) -> str:
+    """Returns the Lua text of the gate for these contracts.
+
+    Args:
+        image: the contracts.
+        services: those that stand behind it.
+        origins: those whose pages may call.
+        traced: whether Envoy itself begins traces.
+    """
     types = _Types(image)
     routes, verbs = _routes(services, types)
     tables = {
@@ -205,6 +218,7 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service], ori
         "rpcs": {path: True for each in services for rpc in each.public_rpcs for path in rpc.paths} | _reflection(),
         "taken": {"json": JSON_TAKEN, "grpc": GRPC_TAKEN, "protocols": PROTOCOLS},
         "origins": dict.fromkeys(origins, True),
+        "traced": traced,
         "methods": dict.fromkeys(METHODS, True),
         "usual": dict.fromkeys(USUAL, True),
         "answers": _answers(),

@@ -17,6 +17,7 @@ from services.gateway.stream_ends import noting_filter, telling_filter
 Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
+_TOKENS, _CLAIMS = "envoy.filters.http.jwt_authn", "claims"
 _MAX_CONNECTIONS = 10_000
 _HEADERS_KB = 256
 
@@ -48,6 +49,7 @@ def _jwt(config: GatewayConfig) -> Json:
         "issuer": config.identity.issuer,
         "clock_skew_seconds": LEEWAY_SECONDS,
         "forward": True,
+        "payload_in_metadata": _CLAIMS,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
             # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid. So often that
@@ -86,7 +88,8 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
 
 
 def _gate(config: GatewayConfig, services: list[Service]) -> Json:
-    code = contract_gate.script(contracts.read_image(), services, config.cors.origins)
+    traced = bool(config.telemetry.endpoint)
+    code = contract_gate.script(contracts.read_image(), services, origins=config.cors.origins, traced=traced)
     return _filter("lua", "Lua", default_source_code={"inline_string": code})
 
 
@@ -125,11 +128,19 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
-def _access_log() -> Json:
+def _noted(what: str) -> str:
+    return f"%DYNAMIC_METADATA({contract_gate.NOTES}:{what})%"
+
+
+def _access_log(config: GatewayConfig) -> Json:
     # A caller can write anybody's name into a path, a verb or a header: only what is ours is logged, and what is no text.
     fields = {
         "time": "%START_TIME%",
-        "operation": f"%DYNAMIC_METADATA({contract_gate.OPERATION})%",
+        "method": _noted("method"),
+        "path": _noted("path"),
+        "operation": _noted("operation"),
+        # Out of a token that was good, or nobody's.
+        "client": f"%DYNAMIC_METADATA({_TOKENS}:{_CLAIMS}:client_id)%",
         "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
@@ -140,7 +151,8 @@ def _access_log() -> Json:
         "bytes_out": "%BYTES_SENT%",
         "upstream": "%UPSTREAM_CLUSTER%",
         "request_id": "%REQ(X-REQUEST-ID)%",
-        "traceparent": f"%DYNAMIC_METADATA({contract_gate.TRACEPARENT})%",
+        "trace_id": "%TRACE_ID%" if config.telemetry.endpoint else _noted("trace_id"),
+        "traceparent": _noted("traceparent"),
     }
     kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     stdout = typed(kind, log_format={"json_format": fields})
@@ -187,7 +199,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
             "initial_connection_window_size": 4 * 1024 * 1024,
         },
         local_reply_config=local_reply_config(config),
-        access_log=[_access_log()],
+        access_log=[_access_log(config)],
         http_filters=_http_filters(config, services),
         route_config={"name": "contracts", "virtual_hosts": [virtual_host(config, services)]},
     )

@@ -31,6 +31,7 @@ from tongban.events.v1 import change_service_pb2
 
 _REGION = "341500"
 ORIGIN = "https://desk.example"
+_ENVOY = ("--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "100")
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
 HEAD = "/tongban.audit.v1.AuditService/GetAuditHead"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
@@ -207,9 +208,20 @@ def reason_of(answer: httpx.Response) -> str:
     return str(details[0]["reason"])
 
 
-def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
+def logged(edge: Edge, mark: str) -> dict[str, Any]:
+    """The line of the access log with ``mark`` in it, which is written within a second."""
+    while True:
+        for line in edge.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if mark in line and line.startswith("{"):
+                found: dict[str, Any] = json.loads(line)
+                return found
+        time.sleep(0.05)
+
+
+def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60, client: str = "clients/a") -> str:
     now = int(time.time())
-    claims = {"iss": issuer, "aud": "//341500", "sub": "clients/a", "iat": now, "exp": now + lifetime}
+    who = {"sub": client, "client_id": client}
+    claims = {"iss": issuer, "aud": "//341500", **who, "iat": now, "exp": now + lifetime}
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": str(key.kid)}, claims, key)
 
 
@@ -249,7 +261,7 @@ def running_edge(
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
-    command = (programs.envoy(), "-c", str(config.envoy.file), "--disable-hot-restart", "--concurrency", "1")
+    command = (programs.envoy(), "-c", str(config.envoy.file), *_ENVOY)
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
