@@ -25,6 +25,11 @@ class EnvoyFiles(Section):
     file: Path
 
     @property
+    def listeners(self) -> Path:
+        """Where it reads what the edge takes, and follows it while it runs."""
+        return self.file.with_name(f"{self.file.stem}-listeners.json")
+
+    @property
     def circuits(self) -> Path:
         """Where it reads which services get no calls now."""
         return self.file.with_name(f"{self.file.stem}-circuits.json")

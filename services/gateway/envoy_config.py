@@ -1,6 +1,7 @@
 """Writes Envoy's configuration from the contracts: what they don't declare as public has no route (default deny)."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from libs.rpc.images import image_path
@@ -234,10 +235,23 @@ def _overload_manager() -> Json:
 
 
 def write(config: GatewayConfig) -> None:
-    """Writes the configuration to the file that the gateway's own configuration names."""
-    document = edited.marked(bootstrap(config, contracts.services(contracts.read_image())))
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    unfinished = config.envoy.file.with_suffix(".new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(config.envoy.file)
+    """Writes the configuration to the files that the gateway's own configuration names.
+
+    What the edge takes (routes, the gate, limits, origins) stands in a file of its own, which a running Envoy follows: a new one
+    takes over at once, and what the old one had begun it ends (decision 0072).
+    """
+    document = bootstrap(config, contracts.services(contracts.read_image()))
+    listeners = document["static_resources"].pop("listeners")
+    source = {"path_config_source": {"path": str(config.envoy.listeners)}, "resource_api_version": "V3"}
+    document["dynamic_resources"] = {"lds_config": source}
+    resources = [typed("envoy.config.listener.v3.Listener", **each) for each in listeners]
+    _replace(config.envoy.listeners, edited.marked_resources({"resources": resources}))
+    _replace(config.envoy.file, edited.marked(document))
     circuits.write(config, ())
+
+
+def _replace(file: Path, document: Json) -> None:
+    """Puts a file in the place of another at once: Envoy sees the old one or the new one, and is told by the move."""
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    unfinished.replace(file)

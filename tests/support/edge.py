@@ -31,7 +31,15 @@ from tongban.events.v1 import change_service_pb2
 
 _REGION = "341500"
 ORIGIN = "https://desk.example"
-_ENVOY = ("--disable-hot-restart", "--concurrency", "1", "--file-flush-interval-msec", "100")
+_ENVOY = (
+    "--disable-hot-restart",
+    "--concurrency",
+    "1",
+    "--file-flush-interval-msec",
+    "100",
+    "--drain-strategy",
+    "immediate",
+)
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
 HEAD = "/tongban.audit.v1.AuditService/GetAuditHead"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
@@ -233,6 +241,7 @@ def running_edge(
     materials: bool = False,
     license_port: int = 0,
     origins: tuple[str, ...] = (),
+    drain_seconds: int = 1,
     **limits: int,
 ) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
@@ -243,6 +252,7 @@ def running_edge(
         materials: whether a licence service stands behind it.
         license_port: where one stands already.
         origins: whose pages may call, beside ``ORIGIN``.
+        drain_seconds: how long a configuration that another took the place of goes on.
         limits: the gateway's limits that are others than usual.
     """
     development.ensure(folder, _REGION, _PROCESSES)
@@ -261,7 +271,7 @@ def running_edge(
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
-    command = (programs.envoy(), "-c", str(config.envoy.file), *_ENVOY)
+    command = (programs.envoy(), "-c", str(config.envoy.file), *_ENVOY, "--drain-time-s", str(drain_seconds))
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
