@@ -333,7 +333,7 @@ end
 local function check_media(headers)
   local kind, parameters = match(string.lower(headers:get("content-type") or T.taken.json), "^%s*([^;%s]*)%s*(.*)$")
   local charset = match(parameters, ';%s*charset="?([^;"%s]*)') or "utf-8"
-  if kind ~= T.taken.json or charset ~= "utf-8" then refuse("media", { TAKEN = T.taken.json }) end
+  if kind ~= T.taken.json or charset ~= "utf-8" and charset ~= "utf8" then refuse("media", { TAKEN = T.taken.json }) end
   if string.lower(headers:get("content-encoding") or "identity") ~= "identity" then refuse("coding") end
 end
 

@@ -52,6 +52,7 @@ def test_a_body_that_is_no_json_is_415(client: httpx.Client, kind: str) -> None:
         "Application/JSON",
         "application/json;charset=UTF-8",
         'application/json; charset="utf-8"',
+        "application/json; charset=utf8",
     ],
 )
 def test_what_is_json_by_its_name_or_without_one_passes(client: httpx.Client, kind: str | None) -> None:
