@@ -106,6 +106,11 @@ def _gateway(local: LocalRegion, services: tuple[str, ...]) -> list[ProcessPlan]
         "-c",
         str(envoy_file),
         "--disable-hot-restart",
+        # A configuration that another took the place of ends what it had begun: an upload takes 300 s.
+        "--drain-time-s",
+        "330",
+        "--drain-strategy",
+        "immediate",
         "--concurrency",
         "2",
         "-l",

@@ -9,7 +9,7 @@ from deploy.local.databases import DATABASES, DEPARTMENT
 from deploy.local.own_settings import OwnSettings, merged
 from deploy.local.regions import HOST, SERVICES, KnownRegion, LocalRegion, replay_file
 from deploy.local.secret_files import password, write_secret
-from deploy.local.written import ENVOY, set_aside, write
+from deploy.local.written import ENVOY, OF_THE_GATEWAY, set_aside, write
 from libs.config import KeysConfig
 from libs.crypto.keystore import create_master_key
 from services.gateway.contracts import Service, read_image, services
@@ -200,7 +200,7 @@ def write_all(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
     files[config_path(local, GATEWAY)] = _toml(merged(_gateway(local), own.changes(GATEWAY)))
     files[local.path("config", "redis.conf")] = _redis(local)
     notes = [note for path, content in files.items() for note in write(path, content)]
-    return [*notes, *set_aside(local.path("config", ENVOY))]
+    return [*notes, *(note for name in OF_THE_GATEWAY for note in set_aside(local.path("config", name)))]
 
 
 def _refresh_credentials(local: LocalRegion) -> None:

@@ -9,6 +9,7 @@ from deploy.local.secret_files import write_secret
 from services.gateway import edited
 
 ENVOY = "envoy.json"
+OF_THE_GATEWAY = (ENVOY, "envoy-listeners.json")
 """What the gateway writes itself when it starts."""
 _KINDS = (".toml", ".conf")
 _EDITED = ".edited"
@@ -35,13 +36,13 @@ def set_aside(path: Path) -> list[str]:
 
 def edited_files(folder: Path) -> list[Path]:
     """The files of a folder that were edited since the last start wrote them."""
-    files = sorted(path for path in folder.glob("*") if path.suffix in _KINDS or path.name == ENVOY)
+    files = sorted(path for path in folder.glob("*") if path.suffix in _KINDS or path.name in OF_THE_GATEWAY)
     return [path for path in files if was_edited(path)]
 
 
 def was_edited(path: Path) -> bool:
     """Tells whether a configuration file holds something else than was written at the last start."""
-    if path.name == ENVOY:
+    if path.name in OF_THE_GATEWAY:
         return edited.was_edited(path)
     try:
         first, _, content = path.read_text(encoding="utf-8", errors="replace").partition("\n")

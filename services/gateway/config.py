@@ -1,6 +1,10 @@
 """What the gateway is configured with."""
 
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from libs.config import HttpConfig, IdentityConfig, PublicConfig, RegionConfig, Section, TelemetryConfig, TlsConfig
 
@@ -19,6 +23,11 @@ class EnvoyFiles(Section):
     admin_host: str = "127.0.0.1"
     admin_port: int
     file: Path
+
+    @property
+    def listeners(self) -> Path:
+        """Where it reads what the edge takes, and follows it while it runs."""
+        return self.file.with_name(f"{self.file.stem}-listeners.json")
 
     @property
     def circuits(self) -> Path:
@@ -41,10 +50,24 @@ class Limits(Section):
     upload_seconds: int = 300
 
 
-class Cors(Section):
-    """The origins whose pages may call the gateway from a browser; none by default."""
+def _origin(text: str) -> str:
+    """Takes what a browser sends as Origin (RFC 6454, 6.2): scheme, host, and a port that is not the usual one."""
+    parts = urlsplit(text)
+    whole = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or text != whole or text != text.lower():
+        raise ValueError(f"{text!r} is no origin such as https://desk.example.gov.cn")
+    if "*" in text or "@" in text or parts.port == {"http": 80, "https": 443}[parts.scheme]:
+        raise ValueError(f"{text!r} is one that no browser sends")
+    return text
 
-    origins: list[str] = []
+
+class Cors(Section):
+    """The origins whose pages may call the gateway from a browser, each by its name; none by default, and never all.
+
+    Who calls says so by a token: cookies and other credentials of a browser's own are never taken from another origin.
+    """
+
+    origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
 
 class GatewayConfig(Section):

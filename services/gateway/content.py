@@ -91,7 +91,7 @@ class ContentPages:
         """Adds the body at the place that the caller names, which must be where the upload is."""
         upload, offset = await self._upload(request), _offset(request)
         if request.headers.get("content-type", "") != _BYTES:
-            return Response(None, 415, _TUS | {"accept-patch": _BYTES})
+            raise reasons.media_type_not_taken("the bytes of an upload have a media type of their own", taken=_BYTES)
         if upload.received_bytes != offset:
             return Response(None, 409, _standing(upload))
         added = await self._stub(request).AppendUpload(
@@ -207,4 +207,7 @@ def _refusal(request: Request, error: TongbanError) -> Response:
     told = status.to_status(error, languages.preferred(request.headers.get(languages.HEADER, "")))
     received = error.metadata.get("received_bytes")
     place = {"upload-offset": received} if received is not None else {}
-    return JSONResponse(json_format.MessageToDict(told), error.code.http, _TUS | place)
+    code = error.code.http
+    if error.reason == "MEDIA_TYPE_NOT_TAKEN":
+        code, place = 415, {"accept-patch": error.metadata["taken"]}
+    return JSONResponse(json_format.MessageToDict(told), code, _TUS | place)

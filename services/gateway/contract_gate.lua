@@ -311,10 +311,30 @@ local function check_method(headers, method, path)
     local allowed = names_of(route_of(match(path, "^[^?]*")) or T.usual)
     refuse(method == "CONNECT" and "method" or "verb", { ALLOWED = allowed })
   end
-  if headers:get("upgrade") then
-    unreadable("upgrade", "http.upgrade", "the gateway opens no tunnels and changes no protocol")
+  if headers:get("upgrade") then refuse("upgrade") end
+  -- Whether a page may call is said before this filter, to those of the list; others reach no service.
+  local origin = headers:get("origin")
+  if method == "OPTIONS" and origin and headers:get("access-control-request-method") and not T.origins[origin] then
+    refuse("origin")
   end
   if now.grpc and method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
+end
+
+-- ---- media types ----
+
+-- A path of gRPC takes messages of gRPC, posted, and nothing else.
+local function check_rpc(method, path)
+  if now.grpc or not T.rpcs[path] then return end
+  if method ~= "POST" then refuse("method", { ALLOWED = "POST" }) end
+  refuse("media", { TAKEN = T.taken.grpc })
+end
+
+-- JSON has one form, UTF-8 (RFC 8259, 8.1), and comes as it is; who says nothing of it is taken at the body's word.
+local function check_media(headers)
+  local kind, parameters = match(string.lower(headers:get("content-type") or T.taken.json), "^%s*([^;%s]*)%s*(.*)$")
+  local charset = match(parameters, ';%s*charset="?([^;"%s]*)') or "utf-8"
+  if kind ~= T.taken.json or charset ~= "utf-8" and charset ~= "utf8" then refuse("media", { TAKEN = T.taken.json }) end
+  if string.lower(headers:get("content-encoding") or "identity") ~= "identity" then refuse("coding") end
 end
 
 local function has_token(headers)
@@ -340,9 +360,24 @@ local function note(handle, key, value)
   handle:streamInfo():dynamicMetadata():set("envoy.filters.http.lua", key, value)
 end
 
+local function hex(digits) return string.rep("[0-9a-f]", digits) end
+
+local TRACE = "^00%-(" .. hex(32) .. ")%-" .. hex(16) .. "%-" .. hex(2) .. "$"
+
+-- A call without a trace, or with one that can't be read, begins one here, from the number that Envoy gave it: one id leads from
+-- this log to those of the services. Where Envoy sends spans it does so itself.
 local function note_trace(handle, headers)
-  local trace = headers:get("traceparent")
-  if trace and #trace == 55 and find(trace, "^[0-9a-f-]+$") then note(handle, "traceparent", trace) end
+  local parent = headers:get("traceparent") or ""
+  local trace = match(parent, TRACE)
+  if not trace and not T.traced then
+    local id = gsub(headers:get("x-request-id") or "", "-", "")
+    parent = "00-" .. id .. "-" .. sub(id, 17) .. "-01"
+    trace = match(parent, TRACE)
+    if trace then headers:replace("traceparent", parent) end
+  end
+  if not trace then return end
+  note(handle, "traceparent", parent)
+  note(handle, "trace_id", trace)
 end
 
 -- Waits until the body is whole: the one place at which other requests have their turn.
@@ -356,8 +391,10 @@ end
 local function check_request(handle, headers, method, target)
   local path, query = match(target, "^([^?]*)%??(.*)$")
   local op = operation(method, path)
-  now.operation = op.name
+  note(handle, "operation", op.name)
+  note(handle, "path", op.template)
   if not op.public and not has_token(headers) then refuse("token") end
+  if op.body then check_media(headers) end
   if query ~= "" then check_query(query, op) end
   local body = op.body and body_of(handle)
   local size = body and body:length() or 0
@@ -368,10 +405,13 @@ end
 local function check(handle, headers)
   now = { named = {}, count = 0, grpc = find(headers:get("content-type") or "", "^application/grpc") }
   local method, target = headers:get(":method"), headers:get(":path") or ""
+  note(handle, "method", T.methods[method] and method or "OTHER")
+  note(handle, "path", handle:streamInfo():routeName())
   note_trace(handle, headers)
+  if find(headers:get("content-type") or "", "^application/grpc%-web") then note(handle, "web", true) end
   check_size(headers, target)
   check_method(headers, method, target)
-  if sub(target, 1, 4) ~= "/v1/" then return end
+  if sub(target, 1, 4) ~= "/v1/" then return check_rpc(method, match(target, "^[^?]*")) end
   if now.grpc then refuse("route") end
   check_request(handle, headers, method, target)
 end
@@ -383,8 +423,6 @@ local function filled(template, words)
 end
 
 local function respond(handle, refusal)
-  -- What goes through the log knows by its route.
-  if now.operation then note(handle, "operation", now.operation) end
   local answer, words = T.answers[refusal.answer], refusal.words
   if refusal.answer == "fields" then
     local violations = {}
@@ -398,6 +436,9 @@ local function respond(handle, refusal)
   words.SENTENCE = answer.said[words.LOCALE]
   local headers = { [":status"] = answer.status, ["content-type"] = "application/json" }
   if words.ALLOWED then headers["allow"] = words.ALLOWED end
+  if words.TAKEN then headers["accept-post"] = words.TAKEN end
+  if refusal.answer == "coding" then headers["accept-encoding"] = "identity" end
+  if refusal.answer == "upgrade" then headers["upgrade"], headers["connection"] = T.taken.protocols, "upgrade" end
   if refusal.answer == "token" then headers["www-authenticate"] = "Bearer" end
   -- What is whole already; to a gRPC caller Envoy's own table of answers says it in trailers.
   if not now.grpc then handle:headers():replace("x-tongban-gate", "refused") end
@@ -418,6 +459,10 @@ end
 -- What is gRPC's own stays behind: a JSON answer says its status by HTTP, and a receipt by its readable name alone.
 function envoy_on_response(handle)
   local headers = handle:headers()
+  if headers:get(T.web) then
+    headers:remove(T.web)
+    headers:replace("content-type", "application/grpc-web+proto")
+  end
   if sub(headers:get("content-type") or "", 1, 16) == "application/grpc" then return end
   for name in pairs(T.receipts) do
     local receipt = headers:get(name .. "-bin")

@@ -5,7 +5,7 @@ filter (``contract_gate.lua``) stands before it, with tables made here from the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf import descriptor_pb2, json_format
@@ -16,6 +16,7 @@ from libs.rpc import languages, status
 from libs.rpc.fitting import OMITTED
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
 from services.gateway.contracts import Rpc, Service
+from services.gateway.envoy_routes import REFLECTION
 from services.gateway.http_paths import path_of
 from services.gateway.lua_texts import languages_text, lua, lua_text
 from services.gateway.schemas import WELL_KNOWN
@@ -31,13 +32,21 @@ SIZE_HEADER = "x-tongban-size"
 """Where Envoy tells the gate what the headers come to."""
 OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding")
 """Headers that mean something to gRPC callers alone; the body of a JSON answer says it all."""
-OPERATION, TRACEPARENT = "envoy.filters.http.lua:operation", "envoy.filters.http.lua:traceparent"
-"""Where the gate leaves for the log: of a JSON request that it refuses, the verb and the contract's template of its path; and a
-whole traceparent."""
+NOTES = "envoy.filters.http.lua"
+"""Where the gate leaves for the log what is ours: ``method`` (one of METHODS), ``path`` (the contract's template, or the route), ``operation``
+(both, of a JSON request), a whole ``traceparent``, and its ``trace_id``."""
+WEB = (NOTES, "web")
+"""Where the gate leaves for Envoy's own answers that a request came as gRPC-Web."""
+WEB_ANSWER = "x-tongban-web"
+"""Set on Envoy's own answer to gRPC-Web: of one without a body it takes the media type away, and the gate puts it back."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 """The verbs of RFC 9110, RFC 5789 and RFC 10008 but for CONNECT, which opens a tunnel."""
 USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
+JSON_TAKEN, GRPC_TAKEN = "application/json", "application/grpc, application/grpc-web, application/grpc-web-text"
+"""The media types of the two kinds of paths."""
+PROTOCOLS = "HTTP/1.1, HTTP/2.0"
+"""What the gateway speaks, as the header Upgrade names protocols."""
 
 
 class _Types:
@@ -130,7 +139,7 @@ def _routes(services: list[Service], types: _Types) -> tuple[Json, Json]:
     for rpc in (rpc for service in services for rpc in service.public_rpcs):
         for method, template, body in rpc.http:
             path, _, _ = path_of(template)
-            operation = _operation(rpc, template, body, types) | {"name": f"{method} {template}"}
+            operation = _operation(rpc, template, body, types) | {"name": f"{method} {template}", "template": template}
             if verb := _insert(root, path, operation, method):
                 verbs[verb] = True
     return root, verbs
@@ -171,12 +180,33 @@ def _answers() -> Json:
         "verb": _answer(501, reasons.route_not_found("the gateway does not know this verb; here it takes @ALLOWED@")),
         "path": _too_large(414, "the request's path with its query", PATH_BYTES),
         "headers": _too_large(431, f"what the request's headers hold ({HEADER_LINES} of them at most)", HEADER_BYTES),
+        "media": _answer(415, reasons.media_type_not_taken("this path takes @TAKEN@", taken="@TAKEN@")),
+        "coding": _answer(415, reasons.media_type_not_taken("bodies are taken as they are", taken="identity")),
+        "upgrade": _answer(426, reasons.protocol_not_taken("the gateway opens no tunnels", taken=PROTOCOLS)),
+        "origin": _answer(403, reasons.origin_not_allowed("the region's list of origins does not have this one")),
         "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),
     }
 
 
-def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> str:
-    """Returns the Lua text of the gate for these contracts."""
+def _reflection() -> Json:
+    return {f"/{name}/ServerReflectionInfo": True for name in REFLECTION}
+
+
+def script(
+    image: descriptor_pb2.FileDescriptorSet,
+    services: list[Service],
+    *,
+    origins: Sequence[str] = (),
+    traced: bool = False,
+) -> str:
+    """Returns the Lua text of the gate for these contracts.
+
+    Args:
+        image: the contracts.
+        services: those that stand behind it.
+        origins: those whose pages may call.
+        traced: whether Envoy itself begins traces.
+    """
     types = _Types(image)
     routes, verbs = _routes(services, types)
     tables = {
@@ -185,6 +215,10 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
         "types": types.types,
         "enums": types.enums,
         "numbers": types.numbers,
+        "rpcs": {path: True for each in services for rpc in each.public_rpcs for path in rpc.paths} | _reflection(),
+        "taken": {"json": JSON_TAKEN, "grpc": GRPC_TAKEN, "protocols": PROTOCOLS},
+        "origins": dict.fromkeys(origins, True),
+        "traced": traced,
         "methods": dict.fromkeys(METHODS, True),
         "usual": dict.fromkeys(USUAL, True),
         "answers": _answers(),
@@ -197,5 +231,6 @@ def script(image: descriptor_pb2.FileDescriptorSet, services: list[Service]) -> 
             "few": FEW_BYTES,
             "size": SIZE_HEADER,
         },
+        "web": WEB_ANSWER,
     }
     return f"local T = {lua(tables)}\n{languages_text()}\n{lua_text('contract_gate')}"

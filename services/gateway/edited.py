@@ -16,11 +16,16 @@ def marked(document: dict[str, Any]) -> dict[str, Any]:
     return document | {"node": document["node"] | {"metadata": {_MARK: _digest(document)}}}
 
 
+def marked_resources(document: dict[str, Any]) -> dict[str, Any]:
+    """Returns a document of resources that Envoy follows, with the digest of itself as its version."""
+    return document | {"version_info": _digest(document)}
+
+
 def was_edited(path: Path) -> bool:
-    """Tells whether a file of `marked` holds something else than was written; False where there is none."""
+    """Tells whether a file of `marked` or `marked_resources` holds something else than was written; False where there is none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        mark = document["node"].pop("metadata")[_MARK]
+        mark = document.pop("version_info") if "version_info" in document else document["node"].pop("metadata")[_MARK]
     except FileNotFoundError:
         return False
     except (ValueError, TypeError, LookupError, AttributeError):

@@ -1,6 +1,7 @@
 """Writes Envoy's configuration from the contracts: what they don't declare as public has no route (default deny)."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from libs.rpc.images import image_path
@@ -17,6 +18,7 @@ from services.gateway.stream_ends import noting_filter, telling_filter
 Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
+_TOKENS, _CLAIMS = "envoy.filters.http.jwt_authn", "claims"
 _MAX_CONNECTIONS = 10_000
 _HEADERS_KB = 256
 
@@ -48,6 +50,7 @@ def _jwt(config: GatewayConfig) -> Json:
         "issuer": config.identity.issuer,
         "clock_skew_seconds": LEEWAY_SECONDS,
         "forward": True,
+        "payload_in_metadata": _CLAIMS,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
             # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid. So often that
@@ -85,8 +88,9 @@ def _transcoder(config: GatewayConfig, services: list[Service]) -> Json:
     )
 
 
-def _gate(services: list[Service]) -> Json:
-    code = contract_gate.script(contracts.read_image(), services)
+def _gate(config: GatewayConfig, services: list[Service]) -> Json:
+    traced = bool(config.telemetry.endpoint)
+    code = contract_gate.script(contracts.read_image(), services, origins=config.cors.origins, traced=traced)
     return _filter("lua", "Lua", default_source_code={"inline_string": code})
 
 
@@ -113,7 +117,7 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
-        _gate(services),
+        _gate(config, services),
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
         _filter("grpc_web", "GrpcWeb"),
@@ -125,11 +129,19 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
     ]
 
 
-def _access_log() -> Json:
+def _noted(what: str) -> str:
+    return f"%DYNAMIC_METADATA({contract_gate.NOTES}:{what})%"
+
+
+def _access_log(config: GatewayConfig) -> Json:
     # A caller can write anybody's name into a path, a verb or a header: only what is ours is logged, and what is no text.
     fields = {
         "time": "%START_TIME%",
-        "operation": f"%DYNAMIC_METADATA({contract_gate.OPERATION})%",
+        "method": _noted("method"),
+        "path": _noted("path"),
+        "operation": _noted("operation"),
+        # Out of a token that was good, or nobody's.
+        "client": f"%DYNAMIC_METADATA({_TOKENS}:{_CLAIMS}:client_id)%",
         "route": "%ROUTE_NAME%",
         "status": "%RESPONSE_CODE%",
         "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
@@ -140,7 +152,8 @@ def _access_log() -> Json:
         "bytes_out": "%BYTES_SENT%",
         "upstream": "%UPSTREAM_CLUSTER%",
         "request_id": "%REQ(X-REQUEST-ID)%",
-        "traceparent": f"%DYNAMIC_METADATA({contract_gate.TRACEPARENT})%",
+        "trace_id": "%TRACE_ID%" if config.telemetry.endpoint else _noted("trace_id"),
+        "traceparent": _noted("traceparent"),
     }
     kind = "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     stdout = typed(kind, log_format={"json_format": fields})
@@ -187,7 +200,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
             "initial_connection_window_size": 4 * 1024 * 1024,
         },
         local_reply_config=local_reply_config(config),
-        access_log=[_access_log()],
+        access_log=[_access_log(config)],
         http_filters=_http_filters(config, services),
         route_config={"name": "contracts", "virtual_hosts": [virtual_host(config, services)]},
     )
@@ -222,10 +235,23 @@ def _overload_manager() -> Json:
 
 
 def write(config: GatewayConfig) -> None:
-    """Writes the configuration to the file that the gateway's own configuration names."""
-    document = edited.marked(bootstrap(config, contracts.services(contracts.read_image())))
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    unfinished = config.envoy.file.with_suffix(".new")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(config.envoy.file)
+    """Writes the configuration to the files that the gateway's own configuration names.
+
+    What the edge takes (routes, the gate, limits, origins) stands in a file of its own, which a running Envoy follows: a new one
+    takes over at once, and what the old one had begun it ends (decision 0072).
+    """
+    document = bootstrap(config, contracts.services(contracts.read_image()))
+    listeners = document["static_resources"].pop("listeners")
+    source = {"path_config_source": {"path": str(config.envoy.listeners)}, "resource_api_version": "V3"}
+    document["dynamic_resources"] = {"lds_config": source}
+    resources = [typed("envoy.config.listener.v3.Listener", **each) for each in listeners]
+    _replace(config.envoy.listeners, edited.marked_resources({"resources": resources}))
+    _replace(config.envoy.file, edited.marked(document))
     circuits.write(config, ())
+
+
+def _replace(file: Path, document: Json) -> None:
+    """Puts a file in the place of another at once: Envoy sees the old one or the new one, and is told by the move."""
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    unfinished.replace(file)

@@ -15,7 +15,8 @@ from services.gateway.stream_ends import ending_in_words
 Json = dict[str, Any]
 
 IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
-_REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+"""The services that describe the others to generic clients."""
 _PAGES = ("/", "/docs", "/openapi.json", "/openapi.zh.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
 _RETRIES = 40
 _IDLE_SECONDS = round(IDLE_SECONDS) + 15
@@ -30,6 +31,7 @@ _ALLOWED = (
 _EXPOSED = (
     *("upload-offset", "upload-length", "upload-expires", "tus-resumable"),
     *("accept-ranges", "content-range", "etag", "repr-digest"),
+    *("retry-after", "www-authenticate"),
     "grpc-status",
     "grpc-message",
     "grpc-status-details-bin",
@@ -180,7 +182,7 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
     pages.append(_http_route({"prefix": "/clients/"}, "pages"))
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
-    reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in _REFLECTION]
+    reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]
     rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(service, rpc)]
     content = _content_route(config.limits.upload_seconds)

@@ -29,7 +29,8 @@ from services.gateway.openapi import document, operations
 from services.gateway.openapi_chinese import own_words_in_chinese
 from services.gateway.rendering import HEADERS, SCRIPT, SCRIPT_HEADERS, environment, error_words
 from services.gateway.schemas import Json
-from services.gateway.upload import UnreadableForm, UploadForm, once, read_form
+from services.gateway.typed_failures import told_in_order, typed_failure
+from services.gateway.upload import ForeignForm, UnreadableForm, UploadForm, once, read_form
 from services.gateway.verification import qr_content, request_of, result_of, sentence_of
 from tongban.license.v1 import verification_service_pb2
 
@@ -104,7 +105,7 @@ class Portal:
         """The JSON Schema of the data of a type of events; it changes in ways only that no reader minds."""
         kind = request.path_params["kind"]
         if kind not in self._schemas:
-            return self._failure(404, {})
+            return self._failure(request, 404, {})
         headers = {"cache-control": "public, max-age=3600", "access-control-allow-origin": "*"}
         return JSONResponse(self._schemas[kind], headers=headers, media_type="application/schema+json")
 
@@ -135,6 +136,8 @@ class Portal:
         try:
             once([name for name, _ in request.query_params.multi_items()])
             form = await read_form(request) if request.method == "POST" else None
+        except ForeignForm as foreign:
+            return self._failure(request, 415, {"accept-post": foreign.taken})
         except UnreadableForm as unreadable:
             return self._verification("", 400, refusal=unreadable.sentence)
         if form:
@@ -161,16 +164,19 @@ class Portal:
         page = self._render("verify.html", subject=subject, **values)
         return HTMLResponse(page, code, headers=HEADERS | {"cache-control": "no-store"})
 
-    async def _not_served(self, _request: Request, error: Exception) -> Response:
+    async def _not_served(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return self._failure(error.status_code, dict(error.headers or {}))
+        return self._failure(request, error.status_code, told_in_order(error.headers or {}))
 
-    async def _failed(self, _request: Request, _error: Exception) -> Response:
-        return self._failure(500, {})
+    async def _failed(self, request: Request, _error: Exception) -> Response:
+        return self._failure(request, 500, {})
 
-    def _failure(self, code: int, headers: dict[str, str]) -> Response:
-        page = self._render("error.html", **error_words(code))
-        return HTMLResponse(page, code, headers=HEADERS | headers)
+    def _failure(self, request: Request, code: int, headers: dict[str, str]) -> Response:
+        """A page to a browser that asked for one; a typed status to all others."""
+        if "text/html" in request.headers.get("accept", ""):
+            page = self._render("error.html", **error_words(code))
+            return HTMLResponse(page, code, headers=HEADERS | headers)
+        return typed_failure(code, request.headers.get(languages.HEADER, ""), headers)
 
     def app(self, *others: Route) -> App:
         """The ASGI application; ``others`` are served beside the pages."""
@@ -188,4 +194,4 @@ class Portal:
         ]
         app = Starlette(routes=routes, exception_handlers={HTTPException: self._not_served, Exception: self._failed})
         app.router.redirect_slashes = False
-        return net(app, lambda _correlation_id: self._failure(500, {}))
+        return net(app, lambda correlation_id: typed_failure(500, "", {}, correlation_id))

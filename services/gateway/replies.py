@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from google.protobuf import json_format
 from google.rpc import status_pb2
@@ -47,6 +48,7 @@ _OTHER = r"(?:[^,eEzZ\s][^,]*|[eE](?:[^,nN][^,]*)?|[zZ](?:[^,hH][^,]*)?|(?:[eE][
 ENGLISH_FIRST = rf"\s*(?:{_OTHER},\s*)*[eE][nN](?:[-;,\s].*)?"
 """An Accept-Language whose first language of ours is English."""
 _RETRY_SECONDS = 1.0
+_GRPC, _GRPC_WEB = "application/grpc", "application/grpc-web"
 _PAGES = ((404, 404), (413, 413), (429, 429), (500, 500), (502, 503), (503, 503), (504, 503))
 
 
@@ -60,6 +62,8 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
     too_large = (("limit_bytes", str(request_bytes)),)
     headers = (("limit_bytes", str(contract_gate.HEADER_BYTES)),)
     path = (("limit_bytes", str(contract_gate.PATH_BYTES)),)
+    protocols = (("taken", contract_gate.PROTOCOLS),)
+    media = (("taken", contract_gate.GRPC_TAKEN),)
     return (
         # RFC 10008's QUERY without a media type, which Envoy looks at before the gate: no path of ours takes it.
         Reply(400, "ROUTE_NOT_FOUND", "no path takes this verb", 405, details="query_missing_content_type"),
@@ -75,14 +79,23 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
             retry=True,
         ),
         Reply(401, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
+        # Another protocol was asked for (a web socket): Envoy refuses it before any filter.
+        Reply(403, "PROTOCOL_NOT_TAKEN", "the gateway opens no tunnels", 426, protocols, details="upgrade_failed"),
+        Reply(
+            403,
+            "ORIGIN_NOT_ALLOWED",
+            "the region's list of origins does not have this one",
+            403,
+            details="lua_response",
+        ),
         Reply(403, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
         Reply(404, "ROUTE_NOT_FOUND", "no method is at this path with this verb", 404),
         Reply(405, "ROUTE_NOT_FOUND", "this path does not take this verb", 405),
         Reply(408, "DEADLINE_TOO_SHORT", "the request came too slowly", 504),
         Reply(413, "MESSAGE_TOO_LARGE", "the request is larger than the gateway takes", 413, too_large),
         Reply(414, "MESSAGE_TOO_LARGE", "the request's path is longer than the gateway takes", 414, path),
-        Reply(415, "FIELD_INVALID", "the request's media type is not taken here", 400),
-        Reply(426, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 426),
+        Reply(415, "MEDIA_TYPE_NOT_TAKEN", "the request's media type is not taken here", 415, media),
+        Reply(426, "PROTOCOL_NOT_TAKEN", "the gateway takes HTTP/1.1 and HTTP/2", 426, protocols),
         Reply(429, "RATE_LIMITED", "too many requests", 429, retry=True),
         Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 431, headers),
         Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),)),
@@ -90,7 +103,7 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         _upstream_away(502),
         _upstream_away(503),
         Reply(504, "NOT_DONE_IN_TIME", "the service did not answer in time", 504),
-        Reply(505, "FIELD_INVALID", "the gateway takes HTTP/1.1 and HTTP/2", 400),
+        Reply(505, "PROTOCOL_NOT_TAKEN", "the gateway takes HTTP/1.1 and HTTP/2", 426, protocols),
     )
 
 
@@ -150,9 +163,22 @@ def _asks_for_english() -> Json:
 
 def _native_grpc() -> list[Json]:
     # What the transcoder made of a JSON request looks like gRPC by now; the original method gives it away.
-    grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     transcoded = {"name": "x-envoy-original-method", "present_match": False}
-    return [{"header_filter": {"header": header}} for header in (grpc, transcoded)]
+    return [_comes_as(_GRPC), {"header_filter": {"header": transcoded}}]
+
+
+def _comes_as(media_type: str) -> Json:
+    return {"header_filter": {"header": {"name": "content-type", "string_match": {"prefix": media_type}}}}
+
+
+def _was_grpc_web() -> Json:
+    """What Envoy's own filter has made gRPC already looks like any other; the gate has noted what it was."""
+    noted = {
+        "filter": contract_gate.WEB[0],
+        "path": [{"key": contract_gate.WEB[1]}],
+        "value": {"bool_match": True},
+    }
+    return {"metadata_filter": {"matcher": noted, "match_if_key_not_found": False}}
 
 
 def _header(name: str, value: str) -> Json:
@@ -161,6 +187,23 @@ def _header(name: str, value: str) -> Json:
 
 def _retry_header(reply: Reply) -> list[Json]:
     return [_header("retry-after", f"{_RETRY_SECONDS:.0f}")] if reply.retry else []
+
+
+def _web_mapper(reply: Reply, language: str) -> Json:
+    """To gRPC-Web: a status alone, in headers (the protocol's Trailers-Only), since Envoy knows its own answers as HTTP's here."""
+    told = status_of(reply, language).message.replace("%LOCAL_REPLY_BODY%", "refused by the gateway")
+    return {
+        "filter": _all(*_is_for(reply, language), {"or_filter": {"filters": [_comes_as(_GRPC_WEB), _was_grpc_web()]}}),
+        "status_code": HTTPStatus.OK,
+        "headers_to_add": [
+            _header("grpc-status-details-bin", _details_header(reply, language)),
+            _header("grpc-status", str(status_of(reply).code)),
+            _header("grpc-message", quote(told, safe=" ,:;'()/")),
+            _header(contract_gate.WEB_ANSWER, "1"),
+            *_retry_header(reply),
+        ],
+        "body_format_override": {"text_format_source": {"inline_string": ""}, "content_type": _GRPC},
+    }
 
 
 def _grpc_mapper(reply: Reply, language: str) -> Json:
@@ -179,11 +222,17 @@ def _allow_header(reply: Reply) -> list[Json]:
     return [_header("allow", ", ".join(contract_gate.USUAL))] if reply.answered == HTTPStatus.METHOD_NOT_ALLOWED else []
 
 
+def _upgrade_header(reply: Reply) -> list[Json]:
+    """RFC 9110, 15.5.22: 426 names protocols."""
+    told = [_header("upgrade", contract_gate.PROTOCOLS), _header("connection", "upgrade")]
+    return told if reply.answered == HTTPStatus.UPGRADE_REQUIRED else []
+
+
 def _json_mapper(reply: Reply, language: str, where: Json | None = None) -> Json:
     return {
         "filter": where or _all(*_is_for(reply, language)),
         "status_code": reply.answered,
-        "headers_to_add": [*_retry_header(reply), *_allow_header(reply)],
+        "headers_to_add": [*_retry_header(reply), *_allow_header(reply), *_upgrade_header(reply)],
         "body_format_override": {"json_format": _json_body(reply, language), "content_type": "application/json"},
     }
 
@@ -225,9 +274,13 @@ def local_reply_config(config: GatewayConfig) -> Json:
     table = replies(config.limits.request_bytes)
     pages = [_page_mapper(config, http, answered) for http, answered in _PAGES]
     rows = [
-        make(reply, language)
+        mapper
         for reply in table
         for language in (languages.ENGLISH, languages.CHINESE)
-        for make in (_grpc_mapper, _json_mapper)
+        for mapper in (
+            _web_mapper(reply, language),
+            _grpc_mapper(reply, language),
+            _json_mapper(reply, language),
+        )
     ]
     return {"mappers": [*pages, _gate_mapper(), *rows, *_others()]}

@@ -14,6 +14,7 @@ LARGEST_FILE = 3 * 1024 * 1024
 _LARGEST_BODY = LARGEST_FILE + 64 * 1024
 _LONGEST_FIELD = 2_000
 _MOST_PARTS = 10
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
 class UnreadableForm(Exception):
@@ -22,6 +23,13 @@ class UnreadableForm(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+class ForeignForm(Exception):
+    """What came is of a media type that no form has."""
+
+    taken = f"{_FORM}, {_MULTIPART}"
+    """The media types of forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +45,13 @@ class UploadForm:
 
 
 async def read_form(request: Request) -> UploadForm:
-    """Reads the body, form-encoded or multipart; raises Unreadable."""
-    body = await _body(request)
+    """Reads the body, form-encoded or multipart; raises ForeignForm, UnreadableForm."""
     kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() == "multipart/form-data":
+    media_type = kind.partition(";")[0].strip().lower() or _FORM
+    if media_type not in (_FORM, _MULTIPART):
+        raise ForeignForm
+    body = await _body(request)
+    if media_type == _MULTIPART:
         return _multipart(kind, body)
     try:
         pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=_MOST_PARTS)

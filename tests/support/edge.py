@@ -31,6 +31,15 @@ from tongban.events.v1 import change_service_pb2
 
 _REGION = "341500"
 ORIGIN = "https://desk.example"
+_ENVOY = (
+    "--disable-hot-restart",
+    "--concurrency",
+    "1",
+    "--file-flush-interval-msec",
+    "100",
+    "--drain-strategy",
+    "immediate",
+)
 _PROCESSES = ("identity", "license", "seal", "cases", "sharing", "gateway")
 HEAD = "/tongban.audit.v1.AuditService/GetAuditHead"
 KEY = ECKey.generate_key("P-256", {"kid": "k1", "use": "sig", "alg": "ES256"})
@@ -125,7 +134,9 @@ class Edge:
     """What Envoy writes; its access log follows within a second."""
 
 
-def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, int]) -> GatewayConfig:
+def _config(
+    folder: Path, service_port: int, jwks_port: int, limits: dict[str, int], origins: tuple[str, ...] = ()
+) -> GatewayConfig:
     http, away = free_port(), free_port()
     base = f"http://127.0.0.1:{http}"
     neighbours = dict.fromkeys(("license", "seal", "cases", "sharing"), f"127.0.0.1:{away}")
@@ -139,7 +150,7 @@ def _config(folder: Path, service_port: int, jwks_port: int, limits: dict[str, i
             "envoy": {"admin_port": free_port(), "file": folder / "envoy.json"},
             "public": {"base_url": base},
             "neighbours": neighbours | {"identity": f"127.0.0.1:{service_port}"},
-            "cors": {"origins": [ORIGIN]},
+            "cors": {"origins": [ORIGIN, *origins]},
             "limits": {"request_bytes": 100_000, **limits},
         }
     )
@@ -205,15 +216,33 @@ def reason_of(answer: httpx.Response) -> str:
     return str(details[0]["reason"])
 
 
-def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60) -> str:
+def logged(edge: Edge, mark: str) -> dict[str, Any]:
+    """The line of the access log with ``mark`` in it, which is written within a second."""
+    while True:
+        for line in edge.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if mark in line and line.startswith("{"):
+                found: dict[str, Any] = json.loads(line)
+                return found
+        time.sleep(0.05)
+
+
+def token_of(issuer: str, *, key: ECKey = KEY, lifetime: int = 60, client: str = "clients/a") -> str:
     now = int(time.time())
-    claims = {"iss": issuer, "aud": "//341500", "sub": "clients/a", "iat": now, "exp": now + lifetime}
+    who = {"sub": client, "client_id": client}
+    claims = {"iss": issuer, "aud": "//341500", **who, "iat": now, "exp": now + lifetime}
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": str(key.kid)}, claims, key)
 
 
 @contextmanager
 def running_edge(
-    folder: Path, *, frozen: bool = False, materials: bool = False, license_port: int = 0, **limits: int
+    folder: Path,
+    *,
+    frozen: bool = False,
+    materials: bool = False,
+    license_port: int = 0,
+    origins: tuple[str, ...] = (),
+    drain_seconds: int = 1,
+    **limits: int,
 ) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
 
@@ -222,6 +251,8 @@ def running_edge(
         frozen: whether the token issuer's keys can't be read at first.
         materials: whether a licence service stands behind it.
         license_port: where one stands already.
+        origins: whose pages may call, beside ``ORIGIN``.
+        drain_seconds: how long a configuration that another took the place of goes on.
         limits: the gateway's limits that are others than usual.
     """
     development.ensure(folder, _REGION, _PROCESSES)
@@ -236,11 +267,11 @@ def running_edge(
     if frozen:
         jwks.going.clear()
     threading.Thread(target=jwks.serve_forever).start()
-    config = _config(folder, port, jwks.server_port, limits)
+    config = _config(folder, port, jwks.server_port, limits, origins)
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)
-    command = (programs.envoy(), "-c", str(config.envoy.file), "--disable-hot-restart", "--concurrency", "1")
+    command = (programs.envoy(), "-c", str(config.envoy.file), *_ENVOY, "--drain-time-s", str(drain_seconds))
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)

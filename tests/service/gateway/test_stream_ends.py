@@ -140,7 +140,8 @@ def test_what_is_cut_has_no_end(tmp_path: Path, http2: bool) -> None:
         with running_edge(tmp_path, license_port=int(dying.stdout.readline())) as edge:
             version = "--http2-prior-knowledge" if http2 else "--http1.1"
             asked = ("-d", json.dumps(_asked("1", "waiting")), f"{edge.url}{PATH}")
-            headers = (part for pair in _headers(edge).items() for part in ("-H", ": ".join(pair)))
+            told_of = _headers(edge) | {"content-type": "application/json"}
+            headers = (part for pair in told_of.items() for part in ("-H", ": ".join(pair)))
             curl = ("curl", "-sSN", version, "--noproxy", "*", "-m", str(PATIENCE), *headers, *asked)
             with subprocess.Popen(curl, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reading:
                 assert reading.stdout is not None

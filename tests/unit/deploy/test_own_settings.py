@@ -19,7 +19,7 @@ from deploy.local.settings import config_path, write_all
 from libs.config import RegionConfig
 from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
-from services.gateway.edited import marked
+from services.gateway.edited import marked, marked_resources
 from services.sharing import config as sharing
 
 
@@ -206,10 +206,16 @@ def test_a_second_edit_leaves_the_first_one_where_it_was_kept(local: LocalRegion
     assert kept == {"seal.toml.edited": "one", "seal.toml.edited-2": "two", "seal.toml.edited-3": "three"}
 
 
-def test_an_edit_of_envoys_configuration_is_told_too(local: LocalRegion) -> None:
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("envoy.json", marked({"node": {"id": "gateway"}, "admin": {"port": 1}})),
+        ("envoy-listeners.json", marked_resources({"resources": [], "admin": {"port": 1}})),
+    ],
+)
+def test_an_edit_of_envoys_configuration_is_told_too(local: LocalRegion, name: str, document: dict[str, Any]) -> None:
     write_all(local)
-    path = local.path("config", "envoy.json")
-    document = marked({"node": {"id": "gateway"}, "admin": {"port": 1}})
+    path = local.path("config", name)
     path.write_text(json.dumps(document), encoding="utf-8")
     assert write_all(local) == []
     path.write_text(json.dumps(document, indent=3, sort_keys=True), encoding="utf-8")

@@ -24,6 +24,7 @@ from tongban.license.v1 import resources_pb2
 from tongban.license.v1 import verification_service_pb2 as api
 
 _GUIDE = Path("docs/guides/tokens.md").read_text(encoding="utf-8")
+_BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 _IDENTIFIER = "1.2.156.3005.2.11100000000013338W011.11370800MB28559184.AB12.001.K"
 
 
@@ -216,8 +217,8 @@ async def test_a_file_is_verified_byte_by_byte(client: httpx.AsyncClient, answer
             + b"--x--",
         ),
         ("application/x-www-form-urlencoded", b"subject=" + b"x" * 3000),
-        ("x", b""),
-        ("x", b"y" * 4_000_000),
+        ("", b""),
+        ("application/x-www-form-urlencoded", b"y" * 4_000_000),
     ],
 )
 async def test_what_is_no_form_is_told_so(client: httpx.AsyncClient, answers: Answers, kind: str, body: bytes) -> None:
@@ -238,17 +239,45 @@ async def test_an_address_that_says_a_thing_twice_is_none(client: httpx.AsyncCli
     ("verb", "path", "code"), [("POST", "/", 405), ("GET", "/nowhere", 404), ("PUT", "/verify", 405)]
 )
 async def test_what_is_not_there_is_a_page(client: httpx.AsyncClient, verb: str, path: str, code: int) -> None:
-    page = await client.request(verb, path)
+    page = await client.request(verb, path, headers=_BROWSER)
     assert page.status_code == code
     assert page.headers["content-type"].startswith("text/html")
     assert "返回首页" in page.text
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "code", "allow"),
+    [
+        ("POST", "/", 405, "GET, HEAD"),
+        ("PUT", "/verify", 405, "GET, HEAD, POST"),
+        ("GET", "/nowhere", 404, None),
+        ("GET", "/schemas/nothing.json", 404, None),
+    ],
+)
+async def test_who_asked_for_no_page_is_told_by_a_typed_status(
+    client: httpx.AsyncClient, verb: str, path: str, code: int, allow: str | None
+) -> None:
+    answer = await client.request(verb, path, headers={"accept-language": "en"})
+    told = answer.json()
+    assert (answer.status_code, answer.headers.get("allow")) == (code, allow)
+    assert (told["details"][0]["reason"], told["details"][-1]["locale"]) == ("ROUTE_NOT_FOUND", "en")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", "multipart/mixed; boundary=x", "x"])
+async def test_a_form_has_the_media_type_of_a_form(client: httpx.AsyncClient, answers: Answers, kind: str) -> None:
+    answer = await client.post("/verify", content=b"{}", headers={"content-type": kind})
+    told = answer.json()["details"][0]
+    assert (answer.status_code, told["reason"]) == (415, "MEDIA_TYPE_NOT_TAKEN")
+    assert answer.headers["accept-post"] == told["metadata"]["taken"]
+    assert "multipart/form-data" in told["metadata"]["taken"]
+    assert answers.asked == []
 
 
 async def test_what_nobody_expected_is_a_page_without_its_words(
     client: httpx.AsyncClient, answers: Answers, capfd: pytest.CaptureFixture[str]
 ) -> None:
     answers.error = RuntimeError("张三 secret")
-    page = await client.post("/verify", data={"subject": _IDENTIFIER})
+    page = await client.post("/verify", data={"subject": _IDENTIFIER}, headers=_BROWSER)
     assert page.status_code == 500
     assert "服务出现问题" in page.text
     assert "secret" not in page.text + "".join(capfd.readouterr())
