@@ -3,10 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
+
 from libs.crypto.envelope import FieldCipher
+from libs.errors import reasons
 from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
+from libs.rpc.client import neighbour_channel
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
 from services.identity.access.api import AccessApi
@@ -59,6 +63,10 @@ from services.identity.tokens.service import TokenExchange
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
+from services.identity.webhooks.api import WebhookApi, WebhookDeliveryApi
+from services.identity.webhooks.following import NeighbourLogs
+from services.identity.webhooks.sending import WebhookSender
+from services.identity.webhooks.worker import ForgottenDeliveries, WebhookWorker
 
 
 async def app(process: Process) -> App:
@@ -79,6 +87,9 @@ async def app(process: Process) -> App:
     sign_ins = SignIns(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
     scanning = Scanning(parts, mint)
+    webhooks = WebhookSender(config.webhooks)
+    own_door = _own_door(process)
+    postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     if config.http is not None:
         endpoints = _endpoints(process, parts, exchange, sign_ins)
         process.beside(HttpServer(endpoints.app(), config.http).run)
@@ -101,6 +112,7 @@ async def app(process: Process) -> App:
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
             "SignInService": [SignInApi(parts, sign_ins)],
+            "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
             "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
@@ -111,8 +123,10 @@ async def app(process: Process) -> App:
             ClientEnds(parts).run,
             *([sender.run] if sender.kinds else ()),
             ForgottenScans(process.database, process.wall).run,
+            postman.run,
+            ForgottenDeliveries(parts).run,
         ],
-        closers=[register.close, passwords.close, scanning.close, sender.close],
+        closers=[register.close, passwords.close, scanning.close, sender.close, webhooks.close, own_door.close],
         trusted=regions.require_inbound,
     )
 
@@ -127,6 +141,23 @@ def _endpoints(process: Process, parts: Parts, exchange: TokenExchange, sign_ins
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
     browsers = SignInPages(authorizations, sign_ins, Logout(parts), pages, process.tracing)
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
+
+
+def _logs_of(process: Process, own: grpc.aio.Channel) -> NeighbourLogs:
+    """Returns the logs of all services; ``own`` leads to our own door, at which we ask as any other does."""
+
+    def channel(service: str) -> grpc.aio.Channel:
+        if service != process.service and service not in process.config.neighbours:
+            raise reasons.dependency_unavailable("it is no neighbour here", retry_after=60.0, dependency=service)
+        return own if service == process.service else process.neighbour(service)
+
+    return NeighbourLogs(channel)
+
+
+def _own_door(process: Process) -> grpc.aio.Channel:
+    config = process.config
+    host = "127.0.0.1" if config.grpc.host in ("0.0.0.0", "::") else config.grpc.host  # noqa: S104 - what is listened on
+    return neighbour_channel(config.neighbours.get(process.service, f"{host}:{config.grpc.port}"), config.tls)
 
 
 def own_verifier(process: Process) -> TokenVerifier:
