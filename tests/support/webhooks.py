@@ -20,6 +20,7 @@ from services.identity.webhooks.worker import WebhookWorker
 from tests.service.identity.api_clients.clients import a_machine, make
 from tests.support.backends import HOST
 from tests.support.client_keys import Machine
+from tests.support.patience import PATIENCE
 from tests.support.town import Town, request_id
 from tongban.cases.v1 import events_pb2 as cases_events
 from tongban.events.v1 import change_service_pb2 as changes_pb
@@ -82,6 +83,8 @@ class Receiver:
     busy: int = 0
     most: int = 0
     slowly: float = 0.0
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    open: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -99,6 +102,7 @@ class Receiver:
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves a connection."""
+        self.open.append(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await self._answer(head.decode(), reader, writer)
@@ -114,6 +118,7 @@ class Receiver:
         self.busy += 1
         self.most = max(self.most, self.busy)
         self.got.append(Received(headers, body))
+        self.came.set()
         await asyncio.sleep(self.slowly)
         self.busy -= 1
         status, _, more = (self.answers.pop(0) if self.answers else self.always).partition("|")
@@ -129,6 +134,9 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver.port = server.sockets[0].getsockname()[1]
     async with server:
         yield receiver
+        for each in receiver.open:
+            each.close()
+            await asyncio.wait_for(asyncio.shield(each.wait_closed()), PATIENCE)
 
 
 @dataclass
