@@ -14,13 +14,7 @@ from deploy.local.own_settings import FILE
 from deploy.local.regions import TIANNING
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
-
-RECEIVERS_HERE = """
-[services.identity.webhooks]
-allow_http = true
-private_ranges = ["127.0.0.0/8"]
-"""
-"""Settings by which webhooks reach receivers of tests."""
+from tests.support.webhook_partner import RECEIVERS_HERE
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ not noted yet, is sent once more under the same id.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -202,7 +202,7 @@ class WebhookRound:
                 found = await line.due(connection, webhook.id, now, AT_ONCE)
             if not found:
                 return None
-            answers = await asyncio.gather(*(self._send(webhook, each, now) for each in found))
+            answers = await _all(*(self._send(webhook, each, now) for each in found))
             if any(each.status == rules.GONE for each in answers):
                 await self._suspend(webhook)
                 return None
@@ -211,7 +211,12 @@ class WebhookRound:
         return timedelta()
 
     async def _send(self, webhook: Webhook, delivery: Delivery, now: datetime) -> SendAnswer:
-        if not await self._is_seen(delivery, now):
+        try:
+            seen = await self._is_seen(delivery, now)
+        except TongbanError:
+            # Who would know is away: it waits, and this was no attempt.
+            return SendAnswer(wait=PAUSE)
+        if not seen:
             await self._settle(delivery, state=DeliveryState.WITHHELD, next_attempt_time=None)
             return SendAnswer()
         body = self._parts.cipher.decrypt(BODY, delivery.id, delivery.body)
@@ -287,6 +292,16 @@ class ForgottenDeliveries:
         while forgotten == _FORGET_AT_ONCE:
             async with self._parts.database.read() as connection:
                 forgotten = await line.forget(connection, self._parts.wall.now() - _KEPT, _FORGET_AT_ONCE)
+
+
+async def _all(*sending: Awaitable[SendAnswer]) -> list[SendAnswer]:
+    """Returns the answers once all have come, or raises then: nothing is on its way any more when a turn ends."""
+    found = await asyncio.gather(*sending, return_exceptions=True)
+    answers = [each for each in found if isinstance(each, SendAnswer)]
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return answers
 
 
 def _moves(before: WebhookCursor, moved: WebhookCursor, page: changes_pb.ListChangesResponse) -> bool:

@@ -140,3 +140,20 @@ async def test_deliveries_are_forgotten_five_weeks_later(post: Post, receiver: R
     await forgotten.turn()
     (left,) = await post.deliveries(token)
     assert left.state == pb.WEBHOOK_DELIVERY_STATE_WAITING
+
+
+async def test_what_nobody_can_tell_to_be_seen_waits_and_was_not_tried(post: Post, receiver: Receiver) -> None:
+    _, token = await post.partner()
+    await post.create(token, receiver.url)
+    receiver.always = "500 Internal Server Error"
+    told = post.logs.tell("cases/00000000-0000-7000-8000-000000000001")
+    await post.serve()
+    receiver.always = "200 OK"
+    post.wall.forward(minutes=5)
+    post.logs.refuse = reasons.dependency_unavailable("away", retry_after=1.0, dependency="cases")
+    await post.serve()
+    (waiting,) = await post.deliveries(token)
+    assert (waiting.state, len(waiting.attempts)) == (pb.WEBHOOK_DELIVERY_STATE_WAITING, 1)
+    post.logs.refuse = None
+    await post.serve()
+    assert receiver.ids == [*told, *told]
