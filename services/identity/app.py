@@ -3,10 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
+
 from libs.crypto.envelope import FieldCipher
+from libs.errors import reasons
 from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
+from libs.rpc.client import neighbour_channel
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
 from services.identity.access.api import AccessApi
@@ -67,6 +71,10 @@ from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
 from services.identity.verifiers.api import VerifierApi
 from services.identity.verifiers.remote import verifiers_of
+from services.identity.webhooks.api import WebhookApi, WebhookDeliveryApi
+from services.identity.webhooks.following import NeighbourLogs
+from services.identity.webhooks.sending import WebhookSender
+from services.identity.webhooks.worker import ForgottenDeliveries, WebhookWorker
 
 
 async def app(process: Process) -> App:
@@ -90,6 +98,9 @@ async def app(process: Process) -> App:
     enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
     scanning = Scanning(parts, mint)
+    webhooks = WebhookSender(config.webhooks)
+    own_door = _own_door(process)
+    postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     if config.http is not None:
         endpoints = _endpoints(process, parts, exchange, sign_ins, enrollments)
         process.beside(HttpServer(endpoints.app(), config.http).run)
@@ -112,6 +123,7 @@ async def app(process: Process) -> App:
             "RegionService": [regions],
             "TokenService": [TokenApi(parts, exchange)],
             "SignInService": [SignInApi(parts, sign_ins), SignInGrantApi(parts)],
+            "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
             "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
         },
         # Officials read every consent, on record; people are told of theirs by nobody here.
@@ -123,6 +135,8 @@ async def app(process: Process) -> App:
             *([sender.run] if sender.kinds else ()),
             teller.run,
             ForgottenScans(process.database, process.wall).run,
+            postman.run,
+            ForgottenDeliveries(parts).run,
         ],
         closers=[
             register.close,
@@ -130,6 +144,8 @@ async def app(process: Process) -> App:
             scanning.close,
             sender.close,
             teller.close,
+            webhooks.close,
+            own_door.close,
             *(each.close for each in verifiers.values()),
         ],
         trusted=regions.require_inbound,
@@ -152,6 +168,23 @@ def _endpoints(
         authorizations, devices, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing
     )
     return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
+
+
+def _logs_of(process: Process, own: grpc.aio.Channel) -> NeighbourLogs:
+    """Returns the logs of all services; ``own`` leads to our own door, at which we ask as any other does."""
+
+    def channel(service: str) -> grpc.aio.Channel:
+        if service != process.service and service not in process.config.neighbours:
+            raise reasons.dependency_unavailable("it is no neighbour here", retry_after=60.0, dependency=service)
+        return own if service == process.service else process.neighbour(service)
+
+    return NeighbourLogs(channel)
+
+
+def _own_door(process: Process) -> grpc.aio.Channel:
+    config = process.config
+    host = "127.0.0.1" if config.grpc.host in ("0.0.0.0", "::") else config.grpc.host  # noqa: S104 - what is listened on
+    return neighbour_channel(config.neighbours.get(process.service, f"{host}:{config.grpc.port}"), config.tls)
 
 
 def own_verifier(process: Process) -> TokenVerifier:

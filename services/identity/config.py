@@ -126,6 +126,24 @@ class Logouts(Section):
     ca_file: Path | None = None
 
 
+class Webhooks(Section):
+    """How events are brought to clients.
+
+    Attributes:
+        allow_http: whether targets may be `http://…` as well.
+        private_ranges: ranges of addresses (`10.1.0.0/16`) that are reached beside the public internet.
+        ca_file: the authority of receivers' certificates, where the system's do not know it.
+        seconds: how long a receiver may take to answer.
+        poll_seconds: how often each webhook's services are asked what has changed.
+    """
+
+    allow_http: bool = False
+    private_ranges: tuple[IPvAnyNetwork, ...] = ()
+    ca_file: Path | None = None
+    seconds: float = Field(default=15.0, gt=0, le=30)
+    poll_seconds: float = Field(default=5.0, ge=1, le=60)
+
+
 class Config(ServiceConfig):
     """The identity service's configuration."""
 
@@ -139,3 +157,4 @@ class Config(ServiceConfig):
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
     notify: Notify = Notify()
     logout: Logouts = Logouts()
+    webhooks: Webhooks = Webhooks()

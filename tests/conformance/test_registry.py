@@ -86,7 +86,8 @@ def test_who_may_call_is_whom_the_contracts_name(service: str) -> None:
         contract = next(each for each in CONTRACTS if each.full_name == name)
         named = {caller for rpc in contract.rpcs for caller in rpc.access.services}
         assert set(callers) - {GATEWAY} == named, name
-        assert service not in callers
+        # Who follows all services follows itself as it does the others (decision 0073).
+        assert service not in callers or contract.everywhere
         assert (GATEWAY in callers) == any(not rpc.internal for rpc in contract.rpcs)
 
 

@@ -69,6 +69,11 @@ def _signing(keys: Any) -> None:
     keys.keys.add(kid="1", kty="RSA", alg="PS256", n="w" * 342, e="AQAB")
 
 
+def _sent(request: Any) -> None:
+    request.webhook.url = "https://partner.example/"
+    request.webhook.types[:] = ["cn.tongban.cases.case.accepted.v1"]
+
+
 # What services ask of a request beyond the rules of its contract, before they look whether it is a repeat.
 _FITTING: dict[str, Callable[[Any], None]] = {
     "CreateClient": lambda request: _signing(request.client.jwks),
@@ -77,6 +82,7 @@ _FITTING: dict[str, Callable[[Any], None]] = {
     "CreateDepartment": _placed,
     "CreateLicenseType": _coded,
     "CreateServiceItem": _decided_on_the_spot,
+    "CreateWebhook": _sent,
     "ExportAuditRecords": _later,
     "ImportCalendar": _festival,
     "ProposeRegion": lambda request: _signing(request.region.anchor.jwks),

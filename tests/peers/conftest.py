@@ -11,10 +11,12 @@ import pytest_asyncio
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office, open_office
 from deploy.local.launch import Cluster
+from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN
 from tests.peers.fetch import GO, NODE, OFDRW, run
 from tests.support.ports import free_port
 from tests.support.regions import gateway_of
+from tests.support.webhook_partner import RECEIVERS_HERE
 from tongban.common.v1 import common_pb2
 from tongban.seal.v1 import (
     certificate_service_pb2,
@@ -117,6 +119,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cl
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
+    state.mkdir(mode=0o755)
+    (state / FILE).write_text(RECEIVERS_HERE, encoding="utf-8")
     with Cluster(state, (free_port(),), services=("identity", "license", "seal")) as cluster:
         yield state, cluster
 

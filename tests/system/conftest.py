@@ -10,9 +10,11 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.launch import Cluster
+from deploy.local.own_settings import FILE
 from deploy.local.regions import TIANNING
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
+from tests.support.webhook_partner import RECEIVERS_HERE
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +32,8 @@ def running_cluster(
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
+    state.mkdir(mode=0o755)
+    (state / FILE).write_text(RECEIVERS_HERE, encoding="utf-8")
     with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 
