@@ -34,6 +34,7 @@ from services.identity.core.staff import (
     waiting,
 )
 from services.identity.core.staff_messages import assignment_message, staff_message
+from services.identity.core.substitutions import stood_in_for
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -122,8 +123,11 @@ async def _check(tx: Transaction, actor: Actor, row: StaffMember, department: st
         raise reasons.staff_not_active("the member of staff has left", staff=row.name)
     if department != row.department:
         raise invalid_field("post", "post.department", "is a post of another department")
-    given = await given_to(tx.connection, await store.records_of(tx.connection, row.person), tx.now)
-    check_assignment([each.assignment() for each in held(given)], wanted)
+    records = await store.records_of(tx.connection, row.person)
+    given = await given_to(tx.connection, records, tx.now)
+    # What they stand in for lies in their hands as well.
+    stood_in = await stood_in_for(tx.connection, records, tx.now)
+    check_assignment([*(each.assignment() for each in held(given)), *stood_in], wanted)
 
 
 async def _founding(tx: Transaction, actor: Actor) -> bool:
