@@ -30,7 +30,7 @@ async def test_a_colleague_stands_in_until_it_is_ended(regions: Regions) -> None
         represented=away, substitute=substitute, posts=[await _post(office, "reviewing")]
     )
     draft.end_time.FromDatetime(OPENING + timedelta(days=80))
-    arranged = await office.gateway.using(await office.token_of("administration")).call(
+    arranged = await office.gateway.using(await office.token_of("security")).call(
         pb.CreateSubstitutionRequest(substitution=draft, request_id=str(uuid.uuid4())), resources_pb2.Substitution
     )
     channel = office.gateway.region.as_client(office.channel)

@@ -14,6 +14,7 @@ from services.identity.core import staff
 from services.identity.core.accounts import active_person
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.duties import check_assignment, makes_able
+from services.identity.core.granting import require_may_give
 from services.identity.core.names import id_of
 from services.identity.core.parts import Parts
 from services.identity.core.staff import Post, StaffMember
@@ -51,6 +52,7 @@ class SubstitutionApi:
             actor.require_impartial(f"persons/{substitute.person}")
             made = new_substitution(asked, represented.department, tx.now)
             posts = await _posts(tx.connection, made, asked)
+            await require_may_give(tx.connection, actor, asked.posts[0], tx.now)
             await _check(tx, made, represented, substitute, posts)
             if await store.stands(tx.connection, made.represented, made.substitute, made.begin_time, made.expire_time):
                 raise reasons.resource_exists("they stand in for them in that time", resource="substitutions")
