@@ -35,6 +35,7 @@ HOLDERS = {
     "SEAL_SERVICE": "the seal service",
     "CASES_SERVICE": "the cases service",
     "SHARING_SERVICE": "the sharing service",
+    "SECURITY": "duty SECURITY 安全管理",
 }
 """Holders in words, in the order of the contract; a test compares. The services' own are left out of the tables."""
 _SHOWN = [name for name in HOLDERS if not name.endswith("_SERVICE")]

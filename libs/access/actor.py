@@ -58,6 +58,8 @@ class Actor:
         near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
         ip_ranges: where the client calls from that holds the token; none means anywhere.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
+        represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
+            of their own.
         claims: all claims as they stood in the token.
         token: the token itself, to be passed on in calls made for the caller; empty for a service of ours.
     """
@@ -78,6 +80,7 @@ class Actor:
     powers: frozenset[str] = frozenset()
     auth_time: int = 0
     ip_ranges: tuple[str, ...] = ()
+    represented: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
 
@@ -112,14 +115,15 @@ class Actor:
     def parties(self) -> frozenset[str]:
         """All that the token rests on and that can be withdrawn.
 
-        That is another region's word, people (about whom it is, who acts, and who passed the mandate on), clients, posts, for
-        whom is acted, the mandate, who represents the firm; the session, and the sign-in to the client in it.
+        That is another region's word, people (about whom it is, who acts, and who passed the mandate on), clients, posts (those of
+        the represented where staff stand in, and the substitution), for whom is acted, the mandate, who represents the firm; the
+        session, and the sign-in to the client in it.
         """
         if self.region:
             return frozenset({f"//{self.region}"})
         clients = {f"clients/{name}" for name in (self.client, *self.claims.get("via", ())) if name}
         staff = self.clerk
-        posts = {f"{staff} {post}" for post in self.posts} if staff else set()
+        posts = {f"{self.represented or staff} {post}" for post in self.posts} if staff else set()
         people = {self.person, self.human, str(self.claims.get("mandate_by", ""))}
         acting = (
             {self.organization, self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
@@ -129,7 +133,8 @@ class Actor:
             for claim, collection in (("sid", "sessions"), ("grant_id", "signInGrants"))
             if self.claims.get(claim)
         }
-        return frozenset(clients | posts | people | acting | signed_in) - {""}
+        substitution = {str(self.claims.get("substitution", ""))}
+        return frozenset(clients | posts | people | acting | signed_in | substitution) - {""}
 
     def require_human(self) -> str:
         """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""
@@ -238,6 +243,8 @@ def _check_names(actor: Actor, region: str) -> None:
         check_named(actor.department, region, "departments")
     if actor.human:
         check_named(actor.human, region, "persons")
+    if actor.represented:
+        check_named(actor.represented, region, "staff")
 
 
 def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
@@ -265,6 +272,7 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         powers=frozenset(claims.get("mandate_powers", ())),
         auth_time=int(claims.get("auth_time", 0)),
         ip_ranges=_ranges(claims.get("cip", [])),
+        represented=str(claims.get("stands_in_for", "")),
         claims=claims,
         token=token,
     )

@@ -95,12 +95,13 @@ class AsyncTongban(AsyncApi):
         """The region as whoever the token speaks for; without one, as anyone."""
         return self._with(GivenToken(token))
 
-    def asserting(self, subject: str, kind: str, **claims: Any) -> "AsyncTongban":
+    def asserting(self, subject: str, kind: str, *, substitution: str = "", **claims: Any) -> "AsyncTongban":
         """The region as somebody whom this client, a channel, has authenticated (RFC 7523, 2.1).
 
         Args:
             subject: ``persons/…`` or ``staff/…``.
             kind: PERSON or STAFF.
+            substitution: by which substitution staff stand in for a colleague; empty in posts of their own.
             claims: further claims of the assertion: ``acr="4"``, how far they are known in this session, and ``auth_time``, when
                 they signed in (seconds since the epoch), which RPCs with ``max_auth_age_seconds`` ask for.
         """
@@ -110,7 +111,8 @@ class AsyncTongban(AsyncApi):
 
         async def ask() -> IssuedToken:
             assertion = credentials.sign(self.url, subject, actor_kind=kind, **claims)
-            return await self._grant({"grant_type": JWT_BEARER, "assertion": assertion}, credentials)
+            asked = {"grant_type": JWT_BEARER, "assertion": assertion}
+            return await self._grant(asked | ({"substitution": substitution} if substitution else {}), credentials)
 
         return self._with(RenewedTokens(ask))
 
@@ -285,9 +287,9 @@ class Tongban(Api):
         """As ``AsyncTongban.as_bearer``."""
         return self._with(self._region.as_bearer(token))
 
-    def asserting(self, subject: str, kind: str, **claims: Any) -> "Tongban":
+    def asserting(self, subject: str, kind: str, *, substitution: str = "", **claims: Any) -> "Tongban":
         """As ``AsyncTongban.asserting``."""
-        return self._with(self._region.asserting(subject, kind, **claims))
+        return self._with(self._region.asserting(subject, kind, substitution=substitution, **claims))
 
     def on_behalf_of(self, subject: str, mandate: str = "") -> "Tongban":
         """As ``AsyncTongban.on_behalf_of``."""

@@ -11,6 +11,7 @@ HOLDERS = {
     "SEAL_CUSTODY": ("印章保管岗 SEAL_CUSTODY", "SEAL_CUSTODY 印章保管岗"),
     "DATA": ("数据管理岗 DATA", "DATA 数据管理岗"),
     "ADMINISTRATION": ("系统管理岗 ADMINISTRATION", "ADMINISTRATION 系统管理岗"),
+    "SECURITY": ("安全管理岗 SECURITY", "SECURITY 安全管理岗"),
     "AUDITING": ("审计岗 AUDITING", "AUDITING 审计岗"),
     "ADMINISTRATOR": (
         "首次启动的管理客户端（可授予其他客户端）",

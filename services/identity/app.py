@@ -64,6 +64,7 @@ from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
 from services.identity.signin.worker import Forgetter
 from services.identity.staff.api import StaffApi
+from services.identity.substitutions.api import SubstitutionApi
 from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
 from services.identity.verifications.api import RealNameApi
@@ -117,7 +118,13 @@ async def app(process: Process) -> App:
             ],
             "VerificationService": [RealNameApi(parts, source), VerifierApi(parts, verifiers)],
             "MandateService": [MandateApi(parts), GuardianApi(parts)],
-            "StaffService": [DepartmentApi(parts), PostApi(parts), StaffApi(parts), AssignmentApi(parts)],
+            "StaffService": [
+                DepartmentApi(parts),
+                PostApi(parts),
+                StaffApi(parts),
+                AssignmentApi(parts),
+                SubstitutionApi(parts),
+            ],
             "ConsentService": [ConsentApi(parts)],
             "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
             "RegionService": [regions],

@@ -17,7 +17,7 @@ from tongban.options.v1 import options_pb2
 PRIVATE = [method for method in contracts.methods() if not method.access.public]
 CONTRACTS = services(read_image())
 _ROOT = Path(__file__).parents[2]
-_OF_DUTIES = ("RECEIVING", "REVIEWING", "DECIDING", "SEAL_CUSTODY", "DATA", "ADMINISTRATION", "AUDITING")
+_OF_DUTIES = ("RECEIVING", "REVIEWING", "DECIDING", "SEAL_CUSTODY", "DATA", "ADMINISTRATION", "AUDITING", "SECURITY")
 
 
 def _holders(method: Method) -> frozenset[int]:

@@ -16,6 +16,7 @@ from tongban.options.v1 import options_pb2
 STANDING = {
     "identity.v1.Client",
     "identity.v1.Staff",
+    "identity.v1.Substitution",
     "identity.v1.Region",
     "identity.v1.Mandate",
     "identity.v1.Consent",
@@ -35,6 +36,7 @@ NARROWS = {
     "AccountService.CloseOrganization": "nobody acts for it any more",
     "StaffService.CreateStaff": "no post comes with it, and without a post there is no token",
     "StaffService.UnassignStaff": "takes a post away",
+    "StaffService.RevokeSubstitution": "who stands in does so no more",
     "RegionService.SetRegionCodes": "a code opens nothing: names, tokens and trust go by the region's id",
     "RegionService.SuspendRegion": "takes trust away",
     "RegionService.EndRegion": "takes trust away",

@@ -19,7 +19,8 @@ from services.identity.assignments.store import PostAssignment
 from services.identity.core.accounts import active_person, person
 from services.identity.core.approval import PEOPLE, approved_by, asked_by, holds
 from services.identity.core.client_rules import FIRST_CLIENT
-from services.identity.core.duties import Assignment, Duty, check_assignment, makes_able
+from services.identity.core.duties import APPROVING, Assignment, Duty, check_assignment, makes_able
+from services.identity.core.granting import officers, require_may_give
 from services.identity.core.parts import Parts
 from services.identity.core.staff import (
     HELD,
@@ -34,6 +35,7 @@ from services.identity.core.staff import (
     waiting,
 )
 from services.identity.core.staff_messages import assignment_message, staff_message
+from services.identity.core.substitutions import stood_in_for
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -54,7 +56,10 @@ class AssignmentApi:
             wanted = _wanted(request, wanted_post, tx.now)
             await _check(tx, call.actor, row, wanted_post.department, wanted)
             _check_not_given(await given_to(tx.connection, [row.id], tx.now), wanted)
-            waits = makes_able(wanted.duties) and not await _founding(tx, call.actor)
+            founding = await _founding(tx, call.actor)
+            if not founding:
+                await require_may_give(tx.connection, call.actor, wanted.post, tx.now)
+            waits = makes_able(wanted.duties) and not founding
             backers = asked_by(call.actor.human) if waits else ()
             await store.ADD.add(tx.connection, _given(row, wanted_post, wanted, backers, waits=waits, now=tx.now))
             await self._tell_given(tx, request.name, wanted, waits=waits)
@@ -122,8 +127,11 @@ async def _check(tx: Transaction, actor: Actor, row: StaffMember, department: st
         raise reasons.staff_not_active("the member of staff has left", staff=row.name)
     if department != row.department:
         raise invalid_field("post", "post.department", "is a post of another department")
-    given = await given_to(tx.connection, await store.records_of(tx.connection, row.person), tx.now)
-    check_assignment([each.assignment() for each in held(given)], wanted)
+    records = await store.records_of(tx.connection, row.person)
+    given = await given_to(tx.connection, records, tx.now)
+    # What they stand in for lies in their hands as well.
+    stood_in = await stood_in_for(tx.connection, records, tx.now)
+    check_assignment([*(each.assignment() for each in held(given)), *stood_in], wanted)
 
 
 async def _founding(tx: Transaction, actor: Actor) -> bool:
@@ -134,13 +142,18 @@ async def _founding(tx: Transaction, actor: Actor) -> bool:
 
 async def _take(tx: Transaction, taken: Sequence[GivenPost], name: str) -> None:
     """Ends assignments of the post ``name``; raises APPROVERS_NEEDED where too few are left who can approve."""
-    administers = any(each.state == HELD and Duty.ADMINISTRATION in each.duties for each in taken)
-    before = await store.approvers(tx.connection, tx.now) if administers else frozenset()
+    held_duties = frozenset(duty for each in held(taken) for duty in each.duties)
+    approves = not APPROVING.isdisjoint(held_duties)
+    before = await store.approvers(tx.connection, tx.now) if approves else frozenset()
+    secured = await officers(tx.connection, tx.now) if Duty.SECURITY in held_duties else frozenset()
     for each in taken:
         # One that lies ahead ends before it begins, and so does one that waits: it never held.
         await store.UPDATE.one(tx.connection, each.id, expire_time=tx.now, update_time=tx.now)
-    if administers:
+    if approves:
         await _check_left(tx, before, name)
+    # Else who administers would take it, and give posts from then on.
+    if secured and not await officers(tx.connection, tx.now):
+        raise reasons.approvers_needed("a security officer must be left", post=name)
 
 
 async def _check_left(tx: Transaction, before: frozenset[str], name: str) -> None:

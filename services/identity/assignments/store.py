@@ -8,6 +8,7 @@ from libs.db.connection import DatabaseConnection
 from libs.db.leader import turn
 from libs.db.query import Query, Update, of
 from libs.errors import not_found
+from services.identity.core.duties import APPROVING
 from services.identity.core.names import id_of
 from services.identity.core.staff import KnownMember, StaffMember, assignments, staff
 
@@ -54,7 +55,7 @@ _APPROVERS = Query(
     ServingPerson,
     """SELECT DISTINCT {columns} FROM staff WHERE state = 'ACTIVE' AND id IN (
       SELECT staff FROM assignments WHERE state = 'HELD' AND begin_time <= :now
-        AND (expire_time IS NULL OR expire_time > :now) AND post IN (SELECT id FROM posts WHERE 'ADMINISTRATION' = ANY(duties)))""",
+        AND (expire_time IS NULL OR expire_time > :now) AND post IN (SELECT id FROM posts WHERE duties && CAST(:approving AS text[])))""",
 )
 _STOOD = Query(
     KnownAssignment,
@@ -84,9 +85,11 @@ async def records_of(connection: DatabaseConnection, person: str) -> list[str]:
 
 
 async def approvers(connection: DatabaseConnection, now: datetime) -> frozenset[str]:
-    """Returns the human beings who hold ADMINISTRATION at ``now``; until the transaction ends nobody else changes them."""
+    """Returns the human beings who hold ADMINISTRATION or SECURITY at ``now``; until the transaction ends nobody else changes them."""
     await turn(connection, _APPROVERS_CHANGE)
-    return frozenset(f"persons/{each.person}" for each in await _APPROVERS.all(connection, now=now))
+    return frozenset(
+        f"persons/{each.person}" for each in await _APPROVERS.all(connection, now=now, approving=sorted(APPROVING))
+    )
 
 
 async def two_administrators_ever(connection: DatabaseConnection, now: datetime) -> bool:

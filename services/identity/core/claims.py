@@ -129,6 +129,9 @@ class Claims:
         sid: the session in which the person signed in here (OpenID Connect Front-Channel Logout, 3), a UUID; empty where they
             signed in at a channel.
         grant: the sign-in to the client, a UUID, likewise (claim `grant_id`).
+        represented: for whom the staff stand in, `staff/…` (claim `stands_in_for`); the posts are then that one's. Empty where
+            they act in posts of their own.
+        substitution: by which substitution, likewise.
     """
 
     type: TokenType
@@ -159,6 +162,8 @@ class Claims:
     stated: tuple[IdentityClaim, ...] = ()
     sid: str = ""
     grant: str = ""
+    represented: str = ""
+    substitution: str = ""
 
     @property
     def lifetime(self) -> int:
@@ -203,6 +208,8 @@ class Claims:
             "ids": [asdict(each) for each in self.stated],
             "sid": self.sid,
             "grant_id": self.grant,
+            "stands_in_for": self.represented,
+            "substitution": self.substitution,
             **_authority_payload(self.authority),
         }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -244,6 +251,8 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             txn=_text(payload, "txn", ""),
             sid=_text(payload, "sid", ""),
             grant=_text(payload, "grant_id", ""),
+            represented=_text(payload, "stands_in_for", ""),
+            substitution=_text(payload, "substitution", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error

@@ -19,22 +19,26 @@ class Duty(StrEnum):
     DATA = "DATA"
     ADMINISTRATION = "ADMINISTRATION"
     AUDITING = "AUDITING"
+    SECURITY = "SECURITY"
 
 
 def _pairs() -> frozenset[frozenset[Duty]]:
     receiving = {frozenset({Duty.RECEIVING, other}) for other in (Duty.REVIEWING, Duty.DECIDING)}
     seals = {frozenset({Duty.DECIDING, Duty.SEAL_CUSTODY})}
-    # GB/T 22239-2019 level 3 asks for administration, work and audit in separate hands.
-    administration = {frozenset({Duty.ADMINISTRATION, other}) for other in Duty if other is not Duty.ADMINISTRATION}
-    auditing = {frozenset({Duty.AUDITING, other}) for other in Duty if other is not Duty.AUDITING}
-    return frozenset(receiving | seals | administration | auditing)
+    # GB/T 22239-2019 level 3 asks for administration, security, audit and work in separate hands.
+    alone = (Duty.ADMINISTRATION, Duty.SECURITY, Duty.AUDITING)
+    apart = {frozenset({each, other}) for each in alone for other in Duty if other is not each}
+    return frozenset(receiving | seals | apart)
 
 
 EXCLUDING = _pairs()
 """The pairs of duties that exclude one another."""
 
 
-ABLING = frozenset({Duty.ADMINISTRATION, Duty.AUDITING, Duty.SEAL_CUSTODY})
+APPROVING = frozenset({Duty.ADMINISTRATION, Duty.SECURITY})
+"""Duties whose holders approve what takes two human beings."""
+
+ABLING = APPROVING | {Duty.AUDITING, Duty.SEAL_CUSTODY}
 """Duties that take two human beings to give: who has them makes others able (clients, staff, regions, seals), or is the
 only one who sees what they do. A conformance test compares them with the contracts."""
 

@@ -64,6 +64,8 @@ class StaffFacts:
     """What a token says of a member of staff: name, department, the posts held now, the human being, and who is near.
 
     ``until`` is when the first of the posts ends, in seconds since the epoch by the clock of tokens; 0 where none does.
+    ``represented`` is for whom they stand in, `staff/<uuid>`, by which ``substitution``; then the posts are those of the
+    represented. Both are empty where they act in posts of their own.
     """
 
     name: str
@@ -72,6 +74,8 @@ class StaffFacts:
     person: str
     near: tuple[str, ...] = ()
     until: int = 0
+    represented: str = ""
+    substitution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,15 @@ def in_office(issue: TokenIssue, staff: StaffFacts, scope: tuple[str, ...], unti
     if not staff.posts:
         raise reasons.staff_not_active("the member of staff holds no post now", staff=staff.name)
     made = access(issue, staff.name, ActorKind.STAFF, scope, staff.until, until)
-    return replace(made, dept=staff.department, posts=staff.posts, human=staff.person, near=staff.near)
+    return replace(
+        made,
+        dept=staff.department,
+        posts=staff.posts,
+        human=staff.person,
+        near=staff.near,
+        represented=staff.represented,
+        substitution=staff.substitution,
+    )
 
 
 def on_wall(moment: datetime, business: datetime, wall: datetime) -> datetime:

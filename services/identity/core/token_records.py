@@ -71,7 +71,7 @@ class TokenRecords:
             digest=asked.digest,
             response_type=pb.ExchangeTokenResponse,
             actor=actor,
-            on_behalf_of=authority or (claims.sub if claims.act else ""),
+            on_behalf_of=authority or (claims.sub if claims.act else claims.represented),
             department=claims.dept,
             assurance=claims.acr,
             trace_id=call.trace_id if call else "",

@@ -3,6 +3,7 @@
 from libs import names
 from libs.db.command import command_of
 from libs.db.uow import Transaction
+from libs.errors import invalid_field
 from libs.ids import region as region_codes
 from libs.ids import uscc
 from libs.lists.listing import Scope
@@ -13,6 +14,7 @@ from services.identity.core.parts import Parts
 from services.identity.core.staff_messages import duties_of
 from services.identity.departments import store
 from services.identity.departments.convert import department_message, new_department, new_post, post_message
+from services.identity.departments.store import MOST_LEVELS
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -33,6 +35,8 @@ class DepartmentApi:
 
         async def work(tx: Transaction) -> resources.Department:
             parent = await staff.department(tx.connection, asked.parent) if asked.parent else None
+            if parent and await store.levels(tx.connection, parent) == MOST_LEVELS:
+                raise invalid_field("department.parent", "department.levels", f"lies {MOST_LEVELS} levels deep already")
             made = await store.ADD_DEPARTMENT.add(tx.connection, new_department(asked, code, parent, tx.now))
             message = department_message(made)
             tx.emit(message.name, events.DepartmentCreated(department=message))

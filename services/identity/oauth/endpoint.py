@@ -113,7 +113,9 @@ class OAuthEndpoints:
         return self._answer(self._grants.for_client(client, form.get("scope")))
 
     async def _jwt_bearer(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
-        made = await self._grants.for_asserted(form.required("assertion"), form.get("scope"), asked)
+        made = await self._grants.for_asserted(
+            form.required("assertion"), form.get("scope"), asked, form.get("substitution")
+        )
         if client is not None and made.client_id != client.id:
             raise invalid_request("the assertion was signed by another client than the one that authenticates")
         return self._answer(made)

@@ -1,7 +1,7 @@
 """First tokens: for machines, and for people and staff before a channel."""
 
 from libs.access import roles
-from libs.errors import NotFound
+from libs.errors import NotFound, invalid_field
 from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import assurance, issue
 from services.identity.core.accounts import active_person
@@ -29,7 +29,7 @@ class TokenGrants:
         """Makes the claims of an authenticated client's own token; raises PermissionDenied SCOPE_NOT_GRANTED."""
         return issue.for_client(self._parts.codec.issue(), client, narrow(client.scopes, scope))
 
-    async def for_asserted(self, token: str, scope: str, asked: TokenRequest) -> Claims:
+    async def for_asserted(self, token: str, scope: str, asked: TokenRequest, substitution: str = "") -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
 
         Args:
@@ -37,11 +37,13 @@ class TokenGrants:
                 `auth_time` when it began.
             scope: the permissions asked for; empty for all.
             asked: the request, for the record, whose receipt is noted there.
+            substitution: by which substitution staff stand in for a colleague; empty where they act in posts of their own.
 
         Raises:
+            InvalidArgument: FIELD_INVALID where somebody else than staff names a substitution.
             Unauthenticated: TOKEN_INVALID.
             PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, CLIENT_WRONG_ENVIRONMENT,
-                CLIENT_ADDRESS_NOT_ALLOWED, SCOPE_NOT_GRANTED.
+                CLIENT_ADDRESS_NOT_ALLOWED, SCOPE_NOT_GRANTED, SUBSTITUTION_NOT_ACTIVE.
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
             Unavailable: DEPENDENCY_UNAVAILABLE, AUDIT_UNAVAILABLE.
         """
@@ -49,8 +51,13 @@ class TokenGrants:
         kind = _kind_of(assertion.subject)
         check_assertion(channel, kind, self._parts.wall.now())
         self._authentication.admit(channel, asked.address or "")
+        if substitution and kind is not ActorKind.STAFF:
+            raise invalid_field("substitution", "substitution.staff", "is of staff")
         try:
-            made = await (self._staff if kind is ActorKind.STAFF else self._person)(channel, assertion, scope)
+            if kind is ActorKind.STAFF:
+                made = await self._staff(channel, assertion, scope, substitution)
+            else:
+                made = await self._person(channel, assertion, scope)
         except NotFound as error:
             raise invalid("sub", "the assertion speaks of nobody who is known here") from error
         await self._authentication.use_up("grant", channel, assertion)
@@ -65,10 +72,10 @@ class TokenGrants:
         session = issue.SignIn(person.assurance, assertion.acr, assertion.auth_time)
         return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
 
-    async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:
+    async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str) -> Claims:
         async with self._parts.database.read() as connection:
             facts, duties = await staff_standing(
-                connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now()
+                connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now(), substitution
             )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()

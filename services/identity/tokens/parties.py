@@ -13,6 +13,7 @@ from services.identity.core.claims import ActingRight, Claims
 from services.identity.core.client_rules import check_standing
 from services.identity.core.duties import Duty
 from services.identity.core.mandate_rules import ActingBasis
+from services.identity.core.staff_standing import posts_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Parties:
             The claims, with the right to act as it is now. A guest's are left to its home region, which vouches for them.
 
         Raises:
-            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_….
+            PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_…,
+                SUBSTITUTION_NOT_ACTIVE.
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
             NotFound: where one of them is gone.
         """
@@ -48,10 +50,10 @@ class Parties:
         await _channels(connection, claims, self.wall.now())
         for actor in claims.actors():
             if actor.kind == "STAFF":
-                await self.duties(connection, actor.sub)
+                await self.duties(connection, actor.sub, claims.substitution)
         subject = parse_subject(claims.sub)
         if subject.kind is SubjectKind.STAFF:
-            await self.duties(connection, claims.sub)
+            await self.duties(connection, claims.sub, claims.substitution)
         if subject.kind is not SubjectKind.PERSON:
             return claims
         if claims.authority is None:
@@ -61,12 +63,18 @@ class Parties:
         now = await self.authority(connection, claims.sub, authority.principal, authority.mandate, abroad)
         return replace(claims, authority=now)
 
-    async def duties(self, connection: DatabaseConnection, name: str) -> frozenset[Duty]:
-        """Returns the duties that a member of staff has now; raises FailedPrecondition STAFF_NOT_ACTIVE, NotFound."""
+    async def duties(self, connection: DatabaseConnection, name: str, substitution: str = "") -> frozenset[Duty]:
+        """Returns the duties that a member of staff has now, in their own posts or in those that they stand in for.
+
+        Raises:
+            FailedPrecondition: STAFF_NOT_ACTIVE.
+            PermissionDenied: SUBSTITUTION_NOT_ACTIVE.
+            NotFound.
+        """
         now = self.business.now()
-        row = await staff.member(connection, name)
-        held, duties = staff.facts_of(await staff.given_to(connection, [row.id], now), now)
-        if row.state != staff.IN_OFFICE or not held:
+        found = await posts_now(connection, await staff.member(connection, name), now, substitution)
+        held, duties = staff.facts_of(found.given, now)
+        if not held:
             raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
         return duties
 

@@ -65,6 +65,8 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         via=subject.via,
         sid=subject.sid,
         grant=subject.grant,
+        represented=subject.represented,
+        substitution=subject.substitution,
     )
 
 
@@ -128,6 +130,8 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         via=tuple(sorted({person.client_id} - {staff.client_id})),
         sid=person.sid,
         grant=person.grant,
+        represented=staff.represented,
+        substitution=staff.substitution,
     )
 
 

@@ -143,7 +143,7 @@ class TokenExchange:
         async with self._parts.database.read() as connection:
             person = await self._parties.standing(connection, person)
             member = await self._parties.standing(connection, member)
-            duties = await self._parties.duties(connection, member.sub)
+            duties = await self._parties.duties(connection, member.sub, member.substitution)
         # The window alone adds what only it may do; beyond that both must hold it, the person and the clerk.
         mine = (*scopes.within(roles.PERSON, person.scope), *_AT_WINDOW_ONLY)
         granted = scopes.within(mine, member.scope)

@@ -14,6 +14,7 @@ from tests.support import contracts
 from tests.support.codes import Codes
 from tests.support.handling import undriven
 from tests.support.requests import minimal
+from tests.support.substituting import Substitutions
 from tests.support.town import FIRST, Town, reason_of, request_id
 from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import (
@@ -150,6 +151,28 @@ async def _approve(family: Family) -> None:
     custody = (await town.make_post(f"印{request_id()[:8]}", [resources_pb2.DUTY_SEAL_CUSTODY], colleague)).name
     waits = await town.assign(own.name, custody, colleague)
     await town.stand_behind(waits, custody, family.administrator)
+
+
+async def _own_record(family: Family) -> str:
+    found = [each for each in await _all_staff(family) if each.person == family.human]
+    return next(each.name for each in found if each.department == family.town.department)
+
+
+async def _substitute(family: Family) -> None:
+    town = family.town
+    arranged = Substitutions(town)
+    await arranged.arrange(
+        town.staff["reviewing"], await _own_record(family), town.posts["reviewing"], token=family.administrator
+    )
+
+
+async def _approve_substitute(family: Family) -> None:
+    town, arranged, own = family.town, Substitutions(family.town), await _own_record(family)
+    admin = await town.admin_token()
+    taken = staff_service_pb2.UnassignStaffRequest(name=own, post=town.posts["receiving"], request_id=request_id())
+    await town.call(town.offices.UnassignStaff, taken, resources_pb2.Staff, admin)
+    waits = await arranged.arrange(town.staff["auditing"], own, town.posts["auditing"])
+    await arranged.approve(waits, family.administrator)
 
 
 async def _window(family: Family) -> str:
@@ -326,6 +349,8 @@ DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
     "CreateStaff": _enter,
     "AssignStaff": _assign,
     "ApproveStaff": _approve,
+    "CreateSubstitution": _substitute,
+    "ApproveSubstitution": _approve_substitute,
     "CreateMandate": _mandate,
     "AcceptMandate": _accept,
     "RevokeMandate": _revoke,

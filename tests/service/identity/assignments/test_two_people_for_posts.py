@@ -193,6 +193,8 @@ DRIVEN = {
     "AssignStaff",
     "ApproveStaff",
     "ResumeRegion",  # here
+    "CreateSubstitution",
+    "ApproveSubstitution",  # in substitutions/test_arranging.py
     "CreateClient",
     "ApproveClient",
     "RotateClientKey",

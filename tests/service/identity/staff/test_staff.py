@@ -48,6 +48,13 @@ async def test_departments_have_units_and_names_of_their_own(home: Town) -> None
     assert await home.call(home.offices.GetDepartment, get, resources_pb2.Department, person) == unit
 
 
+async def test_the_tree_of_departments_is_eight_levels_deep_at_most(home: Town) -> None:
+    token, above = await home.admin_token(), ""
+    for level in range(8):
+        above = (await _department(home, token, f"第{level}级", above)).name
+    assert await reason_of(_department(home, token, "第八级", above)) == "FIELD_INVALID"
+
+
 async def test_lists_go_on_where_a_page_ended(home: Town) -> None:
     token = await home.admin_token()
     names = [f"分页部门{number}" for number in range(5)]

@@ -70,6 +70,9 @@ def assign(held: list[Assignment], wanted: Assignment) -> None:
         (Duty.RECEIVING, Duty.REVIEWING),
         (Duty.DECIDING, Duty.SEAL_CUSTODY),
         (Duty.AUDITING, Duty.ADMINISTRATION),
+        (Duty.SECURITY, Duty.ADMINISTRATION),
+        (Duty.AUDITING, Duty.SECURITY),
+        (Duty.SECURITY, Duty.DECIDING),
         (Duty.RECEIVING, Duty.AUDITING),
         (Duty.DATA, Duty.ADMINISTRATION),
     ],
@@ -83,16 +86,20 @@ def test_some_duties_exclude_one_another(held: Duty, wanted: Duty) -> None:
 
 
 def test_the_pairs_that_exclude_one_another_are_these() -> None:
-    """GB/T 22239-2019 level 3: administration, work and audit in separate hands; 受审分离; who decides keeps no seal."""
+    """GB/T 22239-2019 level 3: administration, security, audit and work in separate hands; 受审分离; who decides keeps no seal."""
     alone = {
-        frozenset({each, other}) for each in (Duty.ADMINISTRATION, Duty.AUDITING) for other in Duty if other != each
+        frozenset({each, other})
+        for each in (Duty.ADMINISTRATION, Duty.SECURITY, Duty.AUDITING)
+        for other in Duty
+        if other != each
     }
     work = {
         frozenset({Duty.RECEIVING, Duty.REVIEWING}),
         frozenset({Duty.RECEIVING, Duty.DECIDING}),
         frozenset({Duty.DECIDING, Duty.SEAL_CUSTODY}),
     }
-    assert len(alone) == 11
+    # Each of the three with the five kinds of work, and the three with one another.
+    assert len(alone) == 3 * 5 + 3
     # Made anew: the constant was made when the module was imported.
     assert duties._pairs() == duties.EXCLUDING == alone | work
 

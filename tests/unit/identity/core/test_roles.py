@@ -40,7 +40,7 @@ def test_receiving_is_apart_from_deciding() -> None:
 
 
 def test_administration_and_audit_do_no_work() -> None:
-    for duty in (Duty.ADMINISTRATION, Duty.AUDITING):
+    for duty in (Duty.ADMINISTRATION, Duty.SECURITY, Duty.AUDITING):
         patterns = roles.of_duties([duty])
         assert "cases.*" not in patterns
         assert "cases.cases.*" not in patterns
