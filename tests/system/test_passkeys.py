@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.named_region import REDIRECT, NamedRegion, device, furnished, started
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 _ADDED = re.compile("通行密钥已添加|Your passkey is added")
 _WITH_PASSKEY = re.compile("用通行密钥登录|Sign in with a passkey")
 _ADD = re.compile("添加|Add")

@@ -1,6 +1,7 @@
 """What passkeys are for, how they are judged, and what a session by one stands for."""
 
 import json
+from typing import Any
 
 import pytest
 from webauthn.helpers import base64url_to_bytes
@@ -137,6 +138,26 @@ def _made_by(device: SoftPasskey, party: RelyingParty = _PARTY, **client: object
 def test_what_is_not_as_it_was_asked_for_is_not_added(device: SoftPasskey) -> None:
     with pytest.raises(PasskeyRefused):
         _made_by(device)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"origin": "https://example.org.evil.test"},
+        {"rp_id": "evil.test"},
+        {"flags": USER_PRESENT},
+        {"flags": USER_VERIFIED},
+        {"flags": USER_PRESENT | USER_VERIFIED | IS_KEPT},
+    ],
+)
+def test_what_is_not_as_it_was_asked_for_is_not_taken(lie: dict[str, Any]) -> None:
+    device = SoftPasskey(_PARTY.origin)
+    key = _made_by(device).key
+    passkeys.shown(device.shown({"challenge": "BAUG"}), b"\x04\x05\x06", _PARTY, key)
+    for name, value in lie.items():
+        setattr(device, name, value)
+    with pytest.raises(PasskeyRefused):
+        passkeys.shown(device.shown({"challenge": "BAUG"}), b"\x04\x05\x06", _PARTY, key)
 
 
 def test_the_longest_id_is_taken() -> None:
