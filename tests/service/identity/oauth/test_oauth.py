@@ -58,6 +58,7 @@ async def test_discovery_says_where_everything_is(home: Town) -> None:
         TOKEN_EXCHANGE,
         "authorization_code",
         "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code",
     }
 
 

@@ -15,7 +15,7 @@ from tests.support.devices import NAME, codes_of, kiosk, poll
 from tests.support.signing_in import PASSWORD, Opened, changed, enrolled, enrollment, relying_party
 from tests.support.town import Town
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 _SAVED, _SIGNED_OUT = re.compile("密码已保存|Your password is saved"), re.compile("已退出登录|You are signed out")
 _DESKTOP, _PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
