@@ -41,7 +41,7 @@ from services.identity.departments.api import DepartmentApi, PostApi
 from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
-from services.identity.logouts.delivery import Delivery
+from services.identity.logouts.delivery import LogoutDelivery
 from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
@@ -90,7 +90,7 @@ async def app(process: Process) -> App:
         await keeper.rotate_alone()
     await _make_administrator(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
-    teller = LogoutTeller(parts, Delivery(config.logout))
+    teller = LogoutTeller(parts, LogoutDelivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     verifiers = verifiers_of(config.verifiers)
     exchange, regions = TokenExchange(parts), RegionApi(parts)

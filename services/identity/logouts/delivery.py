@@ -1,15 +1,13 @@
-"""How a client is told: by one POST, at an address that was looked at, wherever its name points to and its answer sends us."""
+"""How a client is told: by one POST, to a place that is called (services/identity/core/outbound.py)."""
 
 import asyncio
-import ssl
-from socket import SOCK_STREAM
-
-import httpx
+from urllib.parse import urlencode
 
 from services.identity.config import Logouts
-from services.identity.logouts.rules import may_be_called
+from services.identity.core.outbound import FAILURES, TargetRefused, limits, pinned_pool
 
 _TOLD = range(200, 300)
+_FORM = (("content-type", "application/x-www-form-urlencoded"),)
 
 
 class NotDelivered(Exception):
@@ -20,49 +18,30 @@ class NotDelivered(Exception):
         self.why = why
 
 
-class Delivery:
+class LogoutDelivery:
     """Sends logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.5)."""
 
     def __init__(self, config: Logouts) -> None:
-        self._config = config
-        trusted = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file else None)
-        self._client = httpx.AsyncClient(
-            verify=trusted, timeout=config.seconds, trust_env=False, follow_redirects=False
-        )
+        self._seconds = config.seconds
+        self._pool = pinned_pool(config.ca_file, config.private_ranges)
 
     async def tell(self, uri: str, token: str) -> None:
         """Sends a logout token; raises NotDelivered where the client did not take it in time."""
         try:
-            async with asyncio.timeout(self._config.seconds):
-                status = await self._sent(httpx.URL(uri), token)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError
+            async with asyncio.timeout(self._seconds):
+                status = await self._sent(uri, urlencode({"logout_token": token}).encode())
+        except TargetRefused as refusal:
+            raise NotDelivered("address") from refusal
+        except FAILURES as error:
             raise NotDelivered(type(error).__name__) from error
         if status not in _TOLD:
             raise NotDelivered(f"HTTP {status}")
 
-    async def _sent(self, url: httpx.URL, token: str) -> int:
-        # The very address that was looked at is called: a name could point elsewhere a moment later.
-        address = await self._address(url)
-        request = self._client.build_request(
-            "POST",
-            url.copy_with(host=address),
-            data={"logout_token": token},
-            headers={"host": url.netloc.decode("ascii")},
-            extensions={"sni_hostname": url.host},
-        )
-        answer = await self._client.send(request, stream=True)
-        await answer.aclose()  # what it says beside the status is not read
-        return answer.status_code
-
-    async def _address(self, url: httpx.URL) -> str:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=SOCK_STREAM)
-        addresses = [str(each[4][0]) for each in found]
-        allowed = [each for each in addresses if may_be_called(each, self._config.private_ranges)]
-        if not allowed:
-            raise NotDelivered("address")
-        return allowed[0]
+    async def _sent(self, uri: str, body: bytes) -> int:
+        extensions = limits(self._seconds)
+        async with self._pool.stream("POST", uri, headers=_FORM, content=body, extensions=extensions) as answer:
+            return int(answer.status)  # what it says beside the status is not read
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
+        await self._pool.aclose()

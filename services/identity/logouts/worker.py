@@ -11,7 +11,7 @@ from libs.observability.logs import logger
 from services.identity.core.logout_notices import LogoutNotice
 from services.identity.core.parts import Parts
 from services.identity.logouts import store
-from services.identity.logouts.delivery import Delivery, NotDelivered
+from services.identity.logouts.delivery import LogoutDelivery, NotDelivered
 from services.identity.logouts.rules import is_given_up, next_attempt
 
 _log = logger(__name__)
@@ -31,7 +31,7 @@ class LogoutTeller:
     signed out already changes nothing.
     """
 
-    def __init__(self, parts: Parts, delivery: Delivery) -> None:
+    def __init__(self, parts: Parts, delivery: LogoutDelivery) -> None:
         self._parts = parts
         self._delivery = delivery
 

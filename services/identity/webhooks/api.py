@@ -21,6 +21,7 @@ from libs.rpc.patches import patch_of
 from services.identity.config import Webhooks
 from services.identity.core import clients
 from services.identity.core.parts import Parts
+from services.identity.core.reached import ranges
 from services.identity.core.scopes import check_covered
 from services.identity.webhooks import line, rules, signing, store
 from services.identity.webhooks.convert import (
@@ -31,7 +32,6 @@ from services.identity.webhooks.convert import (
     webhook_message,
 )
 from services.identity.webhooks.rules import Webhook, WebhookState
-from services.identity.webhooks.sending import ranges_of
 from services.identity.webhooks.tables import DELIVERIES, LISTED
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import webhook_service_pb2 as pb
@@ -75,7 +75,7 @@ class WebhookApi:
         return await self._answer(command_of(request, call=call), work)
 
     def _check(self, asked: pb.Webhook) -> None:
-        rules.check_target(asked.url, allow_http=self._config.allow_http, allowed=ranges_of(self._config))
+        rules.check_target(asked.url, allow_http=self._config.allow_http, allowed=ranges(self._config.private_ranges))
         rules.check_types(asked.types, public_types())
 
     async def _answer(self, command: Command, work: Callable[[Transaction], Awaitable[Made]]) -> pb.Webhook:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from libs.errors import Violation, invalid_field, reasons, state_conflict
+from services.identity.core.reached import IpAddress, IpRange, is_reached
 
 MOST_WEBHOOKS = 20
 """So many that have not ended a client may have."""
@@ -19,10 +20,6 @@ LONGEST_WAIT = timedelta(days=1)
 GONE = 410
 _TAKEN = range(200, 300)
 _PORTS = range(1, 65_536)
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IpRange = ipaddress.IPv4Network | ipaddress.IPv6Network
-_CARRIERS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
-"""Addresses of IPv6 that stand for one of IPv4 (RFC 6052, RFC 8215, RFC 3056, RFC 4380), whichever that is."""
 
 
 class WebhookState(StrEnum):
@@ -226,16 +223,6 @@ def _address(host: str) -> IpAddress | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def is_reached(address: IpAddress, allowed: Iterable[IpRange]) -> bool:
-    """Whether something is sent to an address: one of the public internet, or of the ranges that the region allows."""
-    plain = getattr(address, "ipv4_mapped", None) or address
-    if any(plain in each for each in allowed if each.version == plain.version):
-        return True
-    if any(plain in each for each in _CARRIERS if each.version == plain.version):
-        return False
-    return plain.is_global and not plain.is_multicast
 
 
 def check_types(types: Iterable[str], public: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from services.identity.app import signing_keys
 from services.identity.config import Logouts
 from services.identity.core.parts import parts_of
 from services.identity.logouts import store
-from services.identity.logouts.delivery import Delivery, NotDelivered
+from services.identity.logouts.delivery import LogoutDelivery, NotDelivered
 from services.identity.logouts.worker import LogoutTeller
 from tests.support import sql
 from tests.support.backends import free_port
@@ -99,7 +99,7 @@ async def _nothing_waits(home: Town, party: Machine) -> None:
 def _teller(home: Town, config: Logouts = LOCAL) -> LogoutTeller:
     """Another replica."""
     process: Any = home.service.process
-    return LogoutTeller(parts_of(process, process.config, signing_keys(process)), Delivery(config))
+    return LogoutTeller(parts_of(process, process.config, signing_keys(process)), LogoutDelivery(config))
 
 
 async def test_a_client_is_told_which_session_ended_in_a_token_of_ours(home: Town, receiver: LogoutReceiver) -> None:
@@ -324,14 +324,14 @@ async def test_a_client_that_wants_to_be_told_no_more_is_not(home: Town) -> None
 
 
 async def test_addresses_that_are_not_public_are_not_called_unless_the_region_says_so(receiver: LogoutReceiver) -> None:
-    delivery = Delivery(Logouts())
+    delivery = LogoutDelivery(Logouts())
     for uri in (receiver.uri, f"http://localhost:{receiver.port}/", f"http://[::1]:{receiver.port}/"):
         with pytest.raises(NotDelivered) as refusal:
             await delivery.tell(uri, "x")
         assert refusal.value.why == "address"
     await delivery.close()
     assert receiver.tokens == []
-    allowed = Delivery(LOCAL)
+    allowed = LogoutDelivery(LOCAL)
     await allowed.tell(f"http://localhost:{receiver.port}/", "x")
     await allowed.close()
     assert receiver.tokens == ["x"]

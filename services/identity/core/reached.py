@@ -1,0 +1,38 @@
+"""Which addresses are reached of those that clients name: none within the region, unless its configuration lets them."""
+
+import ipaddress
+from collections.abc import Iterable
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpRange = ipaddress.IPv4Network | ipaddress.IPv6Network
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 by way of IPv6 (RFC 6052): the address behind it is the one that counts."""
+_TRANSLATED_LOCALLY = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Likewise, in a way that each network chooses for itself (RFC 8215)."""
+
+
+def is_reached(address: IpAddress, allowed: Iterable[IpRange]) -> bool:
+    """Whether something is sent to an address: one of the public internet, or of the ranges that the region allows."""
+    meant = _meant(address)
+    if any(meant in each for each in allowed if each.version == meant.version):
+        return True
+    return meant.is_global and not meant.is_multicast and not _in_local_translation(meant)
+
+
+def _in_local_translation(address: IpAddress) -> bool:
+    return isinstance(address, ipaddress.IPv6Address) and address in _TRANSLATED_LOCALLY
+
+
+def _meant(address: IpAddress) -> IpAddress:
+    """Returns the address that is reached in the end by one that holds another (RFC 4291, 6052, 3056, 4380)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None) or address
+
+
+def ranges(allowed: Iterable[object]) -> tuple[IpRange, ...]:
+    """Reads ranges as configurations have them."""
+    return tuple(ipaddress.ip_network(str(each)) for each in allowed)
