@@ -21,11 +21,13 @@ CLOSED = Webhooks(allow_http=True, seconds=1.0)
 async def _served(answer: bytes, *, hang: bool = False) -> AsyncIterator[tuple[int, list[bytes]]]:
     got: list[bytes] = []
     under_way: set[asyncio.Task[None]] = set()
+    opened: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         under_way.add(task)
+        opened.append(writer)
         try:
             await respond(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -46,6 +48,8 @@ async def _served(answer: bytes, *, hang: bool = False) -> AsyncIterator[tuple[i
         for each in under_way:
             each.cancel()
         await asyncio.gather(*under_way)
+        for writer in opened:
+            writer.transport.abort()
         # What was closed is closed a step of the loop later.
         await asyncio.sleep(0)
 
