@@ -20,18 +20,38 @@ CLOSED = Webhooks(allow_http=True, seconds=1.0)
 @asynccontextmanager
 async def _served(answer: bytes, *, hang: bool = False) -> AsyncIterator[tuple[int, list[bytes]]]:
     got: list[bytes] = []
+    under_way: set[asyncio.Task[None]] = set()
+    opened: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        under_way.add(task)
+        opened.append(writer)
+        try:
+            await respond(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         got.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answer)
         await writer.drain()
         if hang:
             await reader.read()
-        writer.close()
 
     server = await asyncio.start_server(handle, HOST, 0)
     async with server:
         yield server.sockets[0].getsockname()[1], got
+        for each in under_way:
+            each.cancel()
+        await asyncio.gather(*under_way)
+        for writer in opened:
+            writer.transport.abort()
+        # What was closed is closed a step of the loop later.
+        await asyncio.sleep(0)
 
 
 async def _sent(url: str, config: Webhooks = LOCAL) -> SendAnswer:
