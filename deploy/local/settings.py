@@ -95,7 +95,7 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
             document["clients"] = {"environment": local.path(ENVIRONMENT).read_text(encoding="ascii")}
         # Nothing leaves the machine until the operator says how.
         # Applications that are tried out beside it are told of logouts too.
-        document["logout"] = {"private_ranges": ["127.0.0.0/8"]}
+        document["logout"] = {"private_ranges": ["127.0.0.0/8", "::1/128"]}
         document["notify"] = {kind: {"folder": local.path("sent")} for kind in ("email", "phone")}
     return document
 

@@ -50,7 +50,7 @@ async def test_the_certificate_is_the_names_and_not_the_addresss(tmp_path: Path,
     receiver = LogoutReceiver()
     server = await asyncio.start_server(receiver.serve, HOST, 0, ssl=context)
     uri = f"https://localhost:{server.sockets[0].getsockname()[1]}/logout"
-    delivery = LogoutDelivery(Logouts(private_ranges=["127.0.0.0/8"], ca_file=certificate))  # type: ignore[arg-type]
+    delivery = LogoutDelivery(Logouts(private_ranges=["127.0.0.0/8", "::1/128"], ca_file=certificate))  # type: ignore[arg-type]
     try:
         if why:
             with pytest.raises(NotDelivered) as refusal:

@@ -29,7 +29,7 @@ from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-LOCAL = Logouts(private_ranges=["127.0.0.0/8"], seconds=20)  # type: ignore[arg-type]
+LOCAL = Logouts(private_ranges=["127.0.0.0/8", "::1/128"], seconds=20)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
