@@ -124,10 +124,3 @@ async def test_what_was_answered_counts_also_where_the_rest_never_comes() -> Non
         assert (await _sent(f"http://{HOST}:{port}/")).taken
     async with _served(b"HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n" + b"a" * 99_999) as (port, _):
         assert (await _sent(f"http://{HOST}:{port}/")).taken
-
-
-async def test_who_does_not_speak_tls_has_no_certificate() -> None:
-    async with _served(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") as (port, _):
-        answer = await _sent(f"https://{HOST}:{port}/")
-    assert answer.failure in (WebhookFailure.CERTIFICATE, WebhookFailure.UNREACHABLE, WebhookFailure.TIMEOUT)
-    assert answer.status == 0
