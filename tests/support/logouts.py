@@ -1,6 +1,7 @@
 """Clients that are told of logouts: a server of theirs that keeps what it is sent, and answers as it is told."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,8 @@ class LogoutReceiver:
             await writer.drain()
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def told(self, times: int) -> list[str]:
         """Waits until it was sent so many."""
