@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from deploy.local import own_settings
 from deploy.local.launch import Cluster
 from deploy.local.regions import TIANNING
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
+from tests.support.verifier_server import VerifierServer, verifier_server
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +24,23 @@ def replicas() -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
+def verifier() -> Iterator[VerifierServer]:
+    """Who recognises faces for both regions."""
+    with verifier_server() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def running_cluster(
-    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int]
+    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int], verifier: VerifierServer
 ) -> Iterator[tuple[Path, Cluster]]:
     """Both regions' processes."""
     folder = tmp_path_factory.mktemp("regions")
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
+    state.mkdir(mode=0o755)
+    (state / own_settings.FILE).write_text(f'[services.identity.verifiers.face]\nurl = "{verifier.url}"\n', "utf-8")
     with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 
