@@ -14,6 +14,7 @@ from deploy.local.own_settings import FILE
 from deploy.local.regions import TIANNING
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
+from tests.support.verifier_server import VerifierServer, verifier_server
 from tests.support.webhook_partner import RECEIVERS_HERE
 
 
@@ -24,8 +25,15 @@ def replicas() -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
+def verifier() -> Iterator[VerifierServer]:
+    """Who recognises faces for both regions."""
+    with verifier_server() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def running_cluster(
-    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int]
+    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int], verifier: VerifierServer
 ) -> Iterator[tuple[Path, Cluster]]:
     """Both regions' processes."""
     folder = tmp_path_factory.mktemp("regions")
@@ -33,7 +41,8 @@ def running_cluster(
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
     state.mkdir(mode=0o755)
-    (state / FILE).write_text(RECEIVERS_HERE, encoding="utf-8")
+    faces = f'[services.identity.verifiers.face]\nurl = "{verifier.url}"\n'
+    (state / FILE).write_text(f"{RECEIVERS_HERE}\n{faces}", encoding="utf-8")
     with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 
