@@ -57,6 +57,7 @@ class Actor:
             is; empty for a machine.
         near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
         ip_ranges: where the client calls from that holds the token; none means anywhere.
+        quota: how many calls the client may make in all, a second and a day, 0 for any number; empty where it has no quota.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
         represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
             of their own.
@@ -80,6 +81,7 @@ class Actor:
     powers: frozenset[str] = frozenset()
     auth_time: int = 0
     ip_ranges: tuple[str, ...] = ()
+    quota: tuple[int, ...] = ()
     represented: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
@@ -272,6 +274,7 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         powers=frozenset(claims.get("mandate_powers", ())),
         auth_time=int(claims.get("auth_time", 0)),
         ip_ranges=_ranges(claims.get("cip", [])),
+        quota=_quota(claims.get("quota", [])),
         represented=str(claims.get("stands_in_for", "")),
         claims=claims,
         token=token,
@@ -287,6 +290,15 @@ def _ranges(said: object) -> tuple[str, ...]:
     ranges = tuple(map(str, said))
     parsed(ranges)
     return ranges
+
+
+def _quota(said: object) -> tuple[int, ...]:
+    """Reads the quota of a token; raises TypeError, ValueError where it is none: that is never taken for none."""
+    if not isinstance(said, list) or not all(type(each) is int for each in said):
+        raise TypeError("quota is no list of numbers")
+    if len(said) not in (0, 2) or any(each < 0 for each in said):
+        raise ValueError("quota is no pair")
+    return tuple(said)
 
 
 @lru_cache(maxsize=256)

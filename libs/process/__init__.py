@@ -54,6 +54,7 @@ from libs.process.app import App, Task
 from libs.process.checks import DiskCheck, KeysCheck, at_most_every, folders_of
 from libs.process.health import DatabaseCheck, Health, redis_check
 from libs.rpc.client import neighbour_channel
+from libs.rpc.quotas import ClientQuotas
 from libs.rpc.regions import Regions
 from libs.rpc.server import ServerBuilder, default_stages
 from libs.rpc.stages.trust import Check
@@ -184,8 +185,9 @@ class Process:
             verifier: turns access tokens into callers.
             trusted: tells whether another region is trusted now; None asks the identity service.
         """
+        quotas = ClientQuotas(self.redis, self.wall, self.config.region.id)
         stages = default_stages(
-            self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing
+            self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing, quotas.take
         )
         builder = ServerBuilder(self.config, stages, self.health)
         self._streams = builder.streams

@@ -27,7 +27,7 @@ from libs.rpc.stages.errors import errors, errors_of_stream
 from libs.rpc.stages.peer import peer
 from libs.rpc.stages.permission import permission
 from libs.rpc.stages.purposes import purposes
-from libs.rpc.stages.rate_limit import rate_limit
+from libs.rpc.stages.rate_limit import Take, any_number, rate_limit
 from libs.rpc.stages.trace import trace
 from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
@@ -67,11 +67,12 @@ def default_stages(
     trusted: Check,
     require_writing: Callable[[], None] = _may_write,
     tracing: Tracing | None = None,
+    quotas: Take = any_number,
 ) -> list[Stage]:
     """Returns the stages in a fixed order; a test holds it.
 
     ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask. ``require_writing`` raises
-    where nothing can be written now. ``tracing`` makes the spans; without it there are none.
+    where nothing can be written now. ``tracing`` makes the spans; without it there are none. ``quotas`` counts what clients call.
     """
     return [
         trace(tracing or Tracing()),
@@ -82,7 +83,7 @@ def default_stages(
         caller(verifier),
         trust(trusted),
         permission(verifier.clock),
-        rate_limit(config.grpc.calls_per_second_per_caller),
+        rate_limit(config.grpc.calls_per_second_per_caller, quotas),
         validation,
         purposes,
         writing(require_writing),

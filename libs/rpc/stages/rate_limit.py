@@ -1,17 +1,17 @@
-"""Stage 8: no caller may take a whole worker. Partners' quotas over the cluster are the gateway's business.
+"""Stage 8: no caller may take a whole worker, and no client more than its quota of the region (``libs.rpc.quotas``).
 
 A caller is one person or service at one client: who shares a channel with somebody who asks too much is not refused for
 it. Callers without a token are told apart by the address that the gateway saw.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.message import Message
 
-from libs.access.actor import ANONYMOUS
+from libs.access.actor import ANONYMOUS, Actor
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
@@ -80,26 +80,36 @@ def caller_key(call: Call) -> str:
     return f"{call.actor.client} {call.actor.subject}"
 
 
-def rate_limit(per_second: float) -> Stage:
-    """Builds the stage; ``per_second`` holds per caller and worker."""
+Take = Callable[[Actor], Awaitable[None]]
+"""Takes a call of a client's quota, or raises."""
+
+
+async def any_number(_actor: Actor) -> None:
+    """Where nobody counts quotas."""
+
+
+def rate_limit(per_second: float, take: Take = any_number) -> Stage:
+    """Builds the stage; ``per_second`` holds per caller and worker, what ``take`` counts over all of them."""
     buckets, places = TokenBuckets(per_second), CallsUnderWay()
 
-    def enter(call: Call) -> str:
+    async def enter(call: Call) -> str:
         key = caller_key(call)
         wait = buckets.take(key, time.monotonic())
         if wait:
             raise reasons.rate_limited("too many calls", retry_after=wait)
+        if call.actor.quota:
+            await take(call.actor)
         return key
 
     def stage(method: Method, handler: Handler) -> Handler:
         streams = method.descriptor.client_streaming
 
         async def with_limit(request: object, call: Call) -> Message:
-            with places.one(enter(call), streams=streams):
+            with places.one(await enter(call), streams=streams):
                 return await handler(request, call)
 
         async def with_limit_of_stream(request: object, call: Call) -> Any:
-            return await begun(_whole(request, call, enter(call)))
+            return await begun(_whole(request, call, await enter(call)))
 
         async def _whole(request: Any, call: Call, key: str) -> AsyncIterator[Message]:
             if method.exchanges:

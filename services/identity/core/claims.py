@@ -119,6 +119,7 @@ class Claims:
         posts: their posts.
         human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
         ip_ranges: where the client calls from that it was given to (claim `cip`); none means anywhere.
+        quota: how many calls that client may make, a second and a day (claim `quota`); empty where it has no quota.
         via: further clients on whose word the token rests: the person's channel, where it is not the clerk's.
         near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
         region: the home region of a guest, its id; empty for the region's own.
@@ -153,6 +154,7 @@ class Claims:
     human: str = ""
     near: tuple[str, ...] = ()
     ip_ranges: tuple[str, ...] = ()
+    quota: tuple[int, ...] = ()
     via: tuple[str, ...] = ()
     region: str = ""
     target: str = ""
@@ -199,6 +201,7 @@ class Claims:
             "human": self.human,
             "near": list(self.near),
             "cip": list(self.ip_ranges),
+            "quota": list(self.quota),
             "via": list(self.via),
             "region": self.region,
             "target": self.target,
@@ -242,6 +245,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             human=_text(payload, "human", ""),
             near=_texts(payload, "near"),
             ip_ranges=_texts(payload, "cip"),
+            quota=_integers(payload, "quota"),
             via=_texts(payload, "via"),
             region=_text(payload, "region", ""),
             target=_text(payload, "target", ""),
@@ -345,5 +349,12 @@ def _integer(payload: Mapping[str, Any], key: str, default: int | None = None) -
 def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = payload.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError
+    return tuple(value)
+
+
+def _integers(payload: Mapping[str, Any], key: str) -> tuple[int, ...]:
+    value = payload.get(key, [])
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
         raise TypeError
     return tuple(value)

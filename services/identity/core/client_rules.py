@@ -127,6 +127,12 @@ class Client:
         return f"clients/{self.id}"
 
     @property
+    def quota(self) -> tuple[int, ...]:
+        """How many calls it may make, a second and a day, 0 for any number; empty where it has no quota."""
+        pair = (self.quota_per_second, self.quota_per_day)
+        return pair if any(pair) else ()
+
+    @property
     def signs_people_in(self) -> bool:
         """Whether people sign in to it, in a browser or at a device."""
         return bool(self.redirect_uris) or self.device_sign_in

@@ -146,8 +146,8 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
 
 
 def through(client: Client, made: Claims) -> Claims:
-    """Returns the claims of a token that came through a client: it holds where that one calls from (decision 0066)."""
-    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges)
+    """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may."""
+    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:

@@ -62,6 +62,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         human=subject.human,
         near=subject.near,
         ip_ranges=subject.ip_ranges,
+        quota=subject.quota,
         via=subject.via,
         sid=subject.sid,
         grant=subject.grant,
@@ -127,6 +128,7 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         near=staff.near,
         # The clerk's client holds it; where the person's stands was looked at when it was shown here.
         ip_ranges=staff.ip_ranges,
+        quota=staff.quota,
         via=tuple(sorted({person.client_id} - {staff.client_id})),
         sid=person.sid,
         grant=person.grant,
@@ -184,6 +186,7 @@ def delegation(issue: TokenIssue, subject: Claims, audience: str, transfer: str)
         scope=(),
         # A service of the region uses it, inside.
         ip_ranges=(),
+        quota=(),
         target=audience,
         transfer=transfer,
     )

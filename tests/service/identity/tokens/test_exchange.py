@@ -4,6 +4,7 @@ import pytest
 
 from libs.access import roles
 from libs.rpc.token_types import ACCESS_TOKEN
+from tests.support import sql
 from tests.support.patience import invoke
 from tests.support.town import Town, reason_of, request_id
 from tongban.identity.v1 import mandate_service_pb2, resources_pb2, token_service_pb2_grpc
@@ -87,12 +88,40 @@ async def test_a_window_token_speaks_of_both(home: Town) -> None:
     principal = await home.verifier().verify(token)
     assert (principal.subject, principal.kind, principal.delegate) == (person, "STAFF", home.staff["receiving"])
     assert (principal.department, principal.posts) == (home.department, (home.posts["receiving"],))
-    # What clerks do not hold they do for nobody: which systems a firm has is read by the firm itself, a code is shown by its holder.
-    alone = {"identity.clients.get", "identity.clients.list", "identity.codes.issue"}
+    # What clerks do not hold they do for nobody: which systems a firm has is read by the firm itself, a code is shown by its holder,
+    # a face by its owner.
+    alone = {
+        "identity.clients.get",
+        "identity.clients.list",
+        "identity.codes.issue",
+        "identity.verifications.start",
+        "identity.verifications.finish",
+    }
     assert principal.scopes == {
         each for each in roles.ASSISTED_PERSON if each.split(".")[1] not in _ALONE and each not in alone
     }
     assert not principal.may("cases.cases.accept")
+
+
+async def test_a_clients_quota_goes_with_every_token_that_came_through_it(home: Town) -> None:
+    person, clerk = await home.person(), await home.staff_token()
+    firm = await home.firm(person)
+    await _quota(home, 9)
+    try:
+        own = await home.human_token(person)
+        held = [own, await home.exchange(own, on_behalf_of=firm.name), await home.machine_token(home.channel)]
+        window = await home.at_window(own, clerk)
+    finally:
+        await _quota(home, 0)
+    assert [(await home.verifier().verify(each)).quota for each in held] == [(0, 9)] * 3
+    # The clerk's token was there before: theirs is the client that holds the token of the window.
+    assert (await home.verifier().verify(window)).quota == ()
+
+
+async def _quota(home: Town, per_day: int) -> None:
+    statement = f"UPDATE clients SET quota_per_day = {per_day} WHERE id = '{home.channel.client_id}'"
+    async with home.service.process.database.transaction() as connection:
+        await sql.execute(connection, statement)
 
 
 async def test_only_receiving_staff_stand_at_a_window_and_not_for_themselves(home: Town) -> None:
