@@ -45,6 +45,8 @@ def test_only_those_who_call_stand_on_the_allowlist(local: LocalRegion) -> None:
     assert set(seal["tongban.seal.v1.SealingService"]) == {"gateway", "license"}
     assert set(seal["tongban.seal.v1.CertificateService"]) == {"gateway", "license", "sharing"}
     assert cases.pop("tongban.cases.v1.CalendarService") == ["gateway", "sharing"]
+    # Identity follows the changes of every service for the webhooks of its clients.
+    assert cases.pop("tongban.events.v1.ChangeService") == ["gateway", "identity"]
     assert all(callers == ["gateway"] for callers in cases.values())
     assert not any(name.startswith("tongban.cases.") for name in seal)
 
