@@ -78,8 +78,13 @@ def _has(method: Method, field: str) -> bool:
 
 
 def _read_on_record(method: Method) -> bool:
-    """A change has its record in its own transaction: where that can't be written, the database is what is away."""
-    return not method.writes and discloses(method)
+    """A change has its record in its own transaction: where that can't be written, the database is what is away.
+
+    What nobody but people by themselves can ask for is their own, and is answered without one (`libs.audit.reading`).
+    """
+    access = method.access
+    alone = list(access.actors) == [options_pb2.ACTOR_KIND_PERSON] and not access.disclosure
+    return not method.writes and discloses(method) and not alone
 
 
 def _may_cross(method: Method) -> bool:

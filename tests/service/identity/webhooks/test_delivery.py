@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from services.identity.webhooks import store, worker
 from tests.service.identity.api_clients.clients import suspend
 from tests.support import sql
+from tests.support.refusing import OLD
 from tests.support.town import reason_of, request_id
 from tests.support.webhooks import ACCEPTED, DECIDED, Post, Receiver, is_signed
 from tongban.identity.v1 import webhook_service_pb2 as pb
@@ -117,6 +118,7 @@ async def test_an_operator_sees_dead_letters_and_sends_them_again(post: Post, re
     (dead,) = await post.deliveries(operator, f"state = WEBHOOK_DELIVERY_STATE_DEAD AND webhook = {webhook.name}")
     assert await post.call("GetWebhookDelivery", pb.GetWebhookDeliveryRequest(name=dead.name), operator) == dead
     receiver.always = "200 OK"
+    assert await reason_of(post.step("ResendWebhookDelivery", dead.name, operator, etag=OLD)) == "ETAG_MISMATCH"
     await post.step("ResendWebhookDelivery", dead.name, operator, etag=dead.etag)
     await post.serve()
     assert receiver.ids == [dead.message] * 2
