@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from libs.audit.reading import record_read
 from libs.db.command import command_of
 from libs.db.connection import DatabaseConnection
 from libs.db.etag import check_etag
@@ -82,7 +81,8 @@ class SignInApi:
         parts, scope = self._parts, Scope({"person": call.actor.person})
         async with parts.database.read() as connection:
             shown, token = await store.LISTED_AUTHENTICATORS.page(connection, parts.pages, request, [scope])
-        await record_read(parts.audit, request, call.actor.person, ("authenticator",), len(shown), own=True, call=call)
+        # Nobody but the person by themselves can ask.
+        call.own()
         messages = [authenticator_message(parts.cipher, row) for row in shown]
         return pb.ListAuthenticatorsResponse(authenticators=messages, next_page_token=token)
 
@@ -106,7 +106,8 @@ class SignInApi:
         async with parts.database.read() as connection:
             shown, token = await store.LISTED_SESSIONS.page(connection, parts.pages, request, [scope], now=now)
             clients = await sign_in_grants.clients_of(connection, [each.id for each in shown])
-        await record_read(parts.audit, request, call.actor.person, ("session",), len(shown), own=True, call=call)
+        # Nobody but the person by themselves can ask.
+        call.own()
         messages = [session_message(parts.cipher, row, now, clients.get(row.id, ())) for row in shown]
         return pb.ListSessionsResponse(sessions=messages, next_page_token=token)
 
