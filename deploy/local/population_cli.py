@@ -1,5 +1,6 @@
 """``tongban population``: makes the table that names and numbers are compared with of the operator's own list."""
 
+import csv
 import os
 import secrets
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def make(file: List, table: Table, key_file: KeyFile) -> None:
     """Makes a table of a list, names of people and their documents. Nothing of the list can be read out of the table."""
     try:
         content = population.prepare(population.rows_of(file), _key(key_file), datetime.now(UTC).date())
-    except (WrongRow, NoPopulationTable, UnicodeDecodeError) as error:
+    except (WrongRow, NoPopulationTable, UnicodeDecodeError, csv.Error) as error:
         told = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         typer.echo(f"{file.name}: {told}; nothing was changed", err=True)
         raise typer.Exit(1) from None

@@ -44,4 +44,6 @@ def test_a_wrong_list_changes_nothing_and_is_told_without_the_person(tmp_path: P
     assert "110105" not in told
     assert (tmp_path / "table").read_bytes() == before
     assert _run(tmp_path, (HEAD + GOOD).encode("gb18030"))[0] == 1
+    code, told = _run(tmp_path, (HEAD + "x" * 200_000).encode())
+    assert (code, told.startswith("list.csv: field larger than field limit")) == (1, True)
     assert (tmp_path / "table").read_bytes() == before
