@@ -54,6 +54,9 @@ _OPTIONS = [
     # The gateway asks every 30 s whether its connection lives, and all callers share it: never close it for that.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
+    # A stream that is read slowly holds this much ahead and no more: by its probe gRPC would let some 10 MB in for each.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
 ]
 
 
