@@ -119,6 +119,10 @@ class Withdrawals:
             self._known[party] = math.floor(at)
             self._just_restored[party] = time.monotonic()
 
+    def withdrawn(self, party: str) -> None:
+        """Believes what is told of ``party`` again, where this process itself withdraws it soon after it was restored."""
+        self._just_restored.pop(party, None)
+
     def _merged(self, known: Mapping[str, float], told: Mapping[str, float]) -> dict[str, float]:
         """Adds what was told, but for what was read before a restoration of this process was committed."""
         least = time.monotonic() - 2 * EVERY_SECONDS

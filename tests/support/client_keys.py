@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from joserfc import jwt
@@ -26,15 +27,16 @@ def new_key(kid: str) -> ECKey:
 
 
 class Machine:
-    """A client with a key."""
+    """A client with a key, and a clock (in seconds since the epoch) of its own."""
 
-    def __init__(self, client_id: str, key: ECKey) -> None:
+    def __init__(self, client_id: str, key: ECKey, now: Callable[[], float] = time.time) -> None:
         self.client_id = client_id
         self.key = key
+        self.now = now
 
     def sign(self, subject: str, audience: str, **claims: Any) -> str:
         """Signs an assertion about ``subject``; any claim can be set, None leaves it out."""
-        now = int(time.time())
+        now = int(self.now())
         content = {
             "iss": self.client_id,
             "sub": subject,

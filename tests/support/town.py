@@ -130,7 +130,7 @@ class Town:
 
     def asserted(self, subject: str, **claims: Any) -> dict[str, str]:
         """The form by which the channel says who sits before it."""
-        said = {"acr": "4", "auth_time": int(time.time()), **claims}
+        said = {"acr": "4", "auth_time": int(self.channel.now()), **claims}
         return {"grant_type": JWT_BEARER, "assertion": self.channel.sign(subject, self.base, **said)}
 
     async def human_token(self, subject: str, **claims: Any) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from libs.access.actor import Actor
 from libs.clock import Clock
 from libs.db import columns
 from libs.db.engine import Database
@@ -79,6 +80,8 @@ class TokenWithdrawals:
         await _FORGET.all(tx.connection, before=now - _KEPT_FOR)
         for party in sorted(parties):
             await _WITHDRAW.one(tx.connection, party=party, now=now)
+            if self._memory is not None:
+                self._memory.withdrawn(party)
 
     async def renew(self, tx: Transaction, *parties: str) -> None:
         """Refuses tokens that were made before now and rest on ``parties``, and takes those made from now on."""
@@ -106,6 +109,18 @@ class TokenWithdrawals:
             if self._memory is not None:
                 before = stood_withdrawn and row is not None
                 self._memory.restored(party, now.timestamp(), stood_withdrawn=before)
+
+    async def check(self, actor: Actor) -> None:
+        """Refuses a token that is shown to be exchanged as one that is shown to act: what was restored since bears it no more.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID with rule `withdrawn`.
+            Unavailable: it can't be told.
+        """
+        if self._memory is None:
+            return
+        await self._memory.be_ready()
+        self._memory.check(actor)
 
     async def changed(self, since: datetime | None) -> pb.ReadWithdrawalsResponse:
         """Tells what changed since a time, of what still counts."""

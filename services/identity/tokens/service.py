@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from libs.access import addresses, roles
+from libs.access.actor import from_claims
 from libs.errors import InvalidArgument, reasons
 from services.identity.core import assurance, scopes
 from services.identity.core.claims import Claims, TokenType
@@ -90,6 +91,7 @@ class TokenExchange:
     async def _access(self, token: str, asked: TokenRequest) -> Claims:
         """Reads an access token that was shown; it holds where its client calls from, also to be exchanged."""
         claims = await self._parts.codec.own(token, TokenType.ACCESS)
+        await self._parts.withdrawals.check(from_claims(claims.payload(), token))
         if asked.address is not None:
             addresses.require(claims.ip_ranges, claims.client_id, asked.address)
         return claims

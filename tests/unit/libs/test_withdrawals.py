@@ -169,3 +169,14 @@ async def test_what_it_had_not_heard_of_is_restored_all_the_same() -> None:
     known.check(OFFICE)
     with pytest.raises(Unauthenticated):
         known.check(_actor(claims={"iat": 499}))
+
+
+async def test_what_it_withdraws_again_at_once_is_refused_at_once() -> None:
+    """Restored and withdrawn again within a second: what is told then is no answer of before."""
+    identity = Identity(**{"clients/hall": math.inf})
+    known = await _told(identity)
+    known.restored("clients/hall", 500.7)
+    known.withdrawn("clients/hall")
+    await known.look()
+    with pytest.raises(Unauthenticated):
+        known.check(OFFICE)

@@ -73,6 +73,12 @@ async def _taken_post(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     return await home.human_token(member), take
 
 
+async def _a_second_later(home: Town, issued: int) -> None:
+    """Goes on until the second is over in which a token was made: tokens tell whole seconds."""
+    while int(home.service.process.wall.now().timestamp()) <= issued:
+        await home.admin_token()
+
+
 async def _replaced_keys(home: Town) -> tuple[str, Callable[[], Awaitable[None]]]:
     """Keys that leaked: replaced without an overlap."""
     name, admin = f"m{request_id()[:8]}", await home.admin_token()
@@ -85,9 +91,7 @@ async def _replaced_keys(home: Town) -> tuple[str, Callable[[], Awaitable[None]]
     )
 
     async def replace() -> None:
-        issued = (await home.verifier().verify(token)).issued
-        while int(home.service.process.wall.now().timestamp()) <= issued:  # tokens tell whole seconds
-            await home.admin_token()
+        await _a_second_later(home, (await home.verifier().verify(token)).issued)
         await home.call(home.clients.RotateClientKey, request, resources_pb2.Client, admin)
 
     return token, replace
@@ -243,6 +247,19 @@ async def test_a_resumed_client_gets_new_tokens_and_keeps_no_old_ones(home: Town
     assert await _list(home, await home.machine_token(machine)) == "OK"
     known = home.service.process.withdrawals._known[f"clients/{name}"]
     assert old.issued <= known < float("inf")
+
+
+async def test_a_token_of_before_is_exchanged_for_no_fresh_one(home: Town) -> None:
+    """A clerk's token that was stolen before their post was taken buys nothing once they have the post again."""
+    person = await home.human_token(await home.person())
+    old, take = await _taken_post(home)
+    clerk = await home.verifier().verify(old)
+    await take()
+    await _a_second_later(home, clerk.issued)
+    await home.assign(clerk.subject, home.posts["receiving"], await home.admin_token())
+    await home.service.process.withdrawals.look()
+    assert await reason_of(home.at_window(person, old)) == "TOKEN_INVALID"
+    await home.at_window(person, await home.human_token(clerk.subject))
 
 
 async def test_only_services_are_told(home: Town) -> None:
