@@ -7,8 +7,10 @@ import pytest
 import pytest_asyncio
 
 from libs.process import Process
+from libs.security.withdrawals import Withdrawals
 from tests.support import contracts, unchanged
 from tests.support.calls import Caller
+from tests.support.matrix import one_suspended
 from tests.support.rpc_lab import Lab, make_lab
 from tests.support.service import Ground, serving
 from tests.support.trusting import identity_that_trusts, trust
@@ -32,6 +34,7 @@ async def serving_caller(request: pytest.FixtureRequest, ground: Ground) -> Asyn
 
         def prepare(process: Process) -> None:
             process._channels["identity"] = identity
+            process.withdrawals = Withdrawals(one_suspended)
 
         async with serving(ground, request.param, prepare=prepare, neighbours=neighbours) as service:
             if request.param == "identity":
