@@ -25,7 +25,7 @@ _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 _WHY = {"useContext": {"purposeCode": "OWN_USE", "purpose": "查询本人办件"}}
 
 
-async def _party(office: Office) -> Machine:
+async def _party(office: Office, client_id: str = _PARTY) -> Machine:
     key = new_key("party-1")
     client = resources_pb2.Client(
         display_name="常州通",
@@ -35,9 +35,9 @@ async def _party(office: Office) -> Machine:
         scopes=["cases.cases.list"],
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[_REDIRECT]),
     )
-    request = client_service_pb2.CreateClientRequest(client=client, client_id=_PARTY, request_id=request_id())
+    request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
     await office.gateway.using(await office.admin_token()).call(request, resources_pb2.Client)
-    return Machine(_PARTY, key)
+    return Machine(client_id, key)
 
 
 def _ticket(page: httpx.Response) -> str:
@@ -57,7 +57,7 @@ class _Partner:
 
     async def asks(self, path: str, **form: str) -> httpx.Response:
         """Sends a form, signed."""
-        assertion = self._machine.sign(f"{self._gateway.url}/oauth/token", _PARTY)
+        assertion = self._machine.sign(f"{self._gateway.url}/oauth/token", self._machine.client_id)
         proof = {"client_assertion_type": CLIENT_ASSERTION, "client_assertion": assertion}
         return await self._http.post(f"/oauth/{path}", data={**form, **proof})
 
@@ -67,14 +67,14 @@ class _Partner:
         pushed = await self.asks(
             "par",
             response_type="code",
-            client_id=_PARTY,
+            client_id=self._machine.client_id,
             redirect_uri=_REDIRECT,
             scope="openid offline_access cases.cases.list",
             code_challenge=base64.urlsafe_b64encode(digest).decode().rstrip("="),
             code_challenge_method="S256",
         )
         assert pushed.status_code == 201, pushed.text
-        return {"client_id": _PARTY, "request_uri": pushed.json()["request_uri"]}
+        return {"client_id": self._machine.client_id, "request_uri": pushed.json()["request_uri"]}
 
     async def tokens(self, code: str) -> dict[str, str]:
         """Exchanges a code."""
