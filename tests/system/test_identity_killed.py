@@ -12,7 +12,7 @@ from tests.support.regions import Regions, owner
 from tests.system.test_sign_in import _PASSWORD, _WHY, _Partner, _party, _signed_in, _ticket
 from tongban.identity.v1 import sign_in_service_pb2
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 _IDENTITIES = ("identity", "identity-2")
 _TOO_SOON = 429
 
