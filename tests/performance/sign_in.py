@@ -22,17 +22,17 @@ from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2, resources_pb2, sign_in_service_pb2
 
 _SIGN_INS, _PEOPLE, _RAW, _AT_ONCE = 240, 24, 24, 4
-_REDIRECT, _PASSWORD = "https://partner.test/bench", "两岸猿声啼不住轻舟已过万重山"
+REDIRECT, _PASSWORD = "https://partner.test/bench", "两岸猿声啼不住轻舟已过万重山"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 
 
 async def password_sign_in(ground: Ground) -> Measured:
     """Sign-ins at the page that a client sent the browser to, each by another person than the one before."""
-    party, numbers = await _registered(ground), [number async for number in _people(ground)]
+    party, numbers = await registered(ground), [number async for number in people(ground)]
     asked = {
         "response_type": "code",
         "client_id": party,
-        "redirect_uri": _REDIRECT,
+        "redirect_uri": REDIRECT,
         "scope": "openid",
         "prompt": "consent",
         "code_challenge": "x" * 43,
@@ -40,7 +40,7 @@ async def password_sign_in(ground: Ground) -> Measured:
     }
     async with httpx.AsyncClient(base_url=f"http://{HOST}:{ground.identity_http}", trust_env=False) as browser:
         page = await browser.get("/oauth/authorize", params=asked)
-        ticket = _ticket(page)
+        ticket = ticket_of(page)
 
         async def operation(number: int) -> None:
             form = {"ticket": ticket, "login": numbers[number % len(numbers)], "password": _PASSWORD}
@@ -53,20 +53,22 @@ async def password_sign_in(ground: Ground) -> Measured:
         )
 
 
-async def _registered(ground: Ground) -> str:
+async def registered(ground: Ground) -> str:
+    """A client that people sign in to; returns its id."""
     client = resources_pb2.Client(
         display_name="测量",
         kind=resources_pb2.CLIENT_KIND_PARTNER,
         auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("bench"))]),
-        sign_in=resources_pb2.ClientSignIn(redirect_uris=[_REDIRECT]),
+        sign_in=resources_pb2.ClientSignIn(redirect_uris=[REDIRECT]),
     )
     request = client_service_pb2.CreateClientRequest(client=client, client_id="bench-rp", request_id=request_id())
     token = await ground.office.admin_token()
     return (await ground.office.gateway.using(token).call(request, resources_pb2.Client)).name.removeprefix("clients/")
 
 
-async def _people(ground: Ground) -> AsyncIterator[str]:
+async def people(ground: Ground) -> AsyncIterator[str]:
+    """People with a password, by their identity numbers."""
     office, drawn = ground.office, SyntheticPopulation("sign-in", province="34")
     token = await office.token_of("receiving")
     async with httpx.AsyncClient(trust_env=False) as browser:
@@ -78,13 +80,14 @@ async def _people(ground: Ground) -> AsyncIterator[str]:
             own = office.gateway.using(await office.token_of_person(person.name))
             begin = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id())
             opened = await own.call(begin, sign_in_service_pb2.Enrollment)
-            ticket = _ticket(await browser.get(opened.uri))
+            ticket = ticket_of(await browser.get(opened.uri))
             form = {"ticket": ticket, "password": _PASSWORD, "again": _PASSWORD}
             (await browser.post(opened.uri.partition("?")[0], data=form)).raise_for_status()
             yield each.citizen_id
 
 
-def _ticket(page: httpx.Response) -> str:
+def ticket_of(page: httpx.Response) -> str:
+    """What a page of the sign-in is sent back with."""
     found = _TICKET.search(page.text)
     assert found, page.text
     return found[1]
