@@ -27,7 +27,10 @@ def sign_in_stub(town: Town) -> sign_in_service_pb2_grpc.SignInServiceStub:
 
 
 async def relying_party(
-    town: Town, kind: "resources_pb2.ClientKind.ValueType" = resources_pb2.CLIENT_KIND_PARTNER, *scopes: str
+    town: Town,
+    kind: "resources_pb2.ClientKind.ValueType" = resources_pb2.CLIENT_KIND_PARTNER,
+    *scopes: str,
+    **terms: Any,
 ) -> Machine:
     """Makes a client that people sign in to."""
     machine = Machine(f"rp-{secrets.token_hex(6)}", new_key("rp-1"))
@@ -38,6 +41,7 @@ async def relying_party(
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(machine.key)]),
         scopes=scopes,
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[REDIRECT], post_logout_redirect_uris=[GOODBYE]),
+        **terms,
     )
     request = client_service_pb2.CreateClientRequest(
         client=client, client_id=machine.client_id, request_id=request_id()

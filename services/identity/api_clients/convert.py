@@ -5,6 +5,7 @@ from datetime import datetime
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
 from libs.rpc.messages import Names, moment_of, timestamp
+from services.identity.core.assurance_names import AssuranceName, AssuranceNames, check_names
 from services.identity.core.client_rules import Client, ClientAuthMethod, ClientEnvironment, ClientKind, ClientState
 from services.identity.core.client_terms import ClientTerms, check_ranges
 from services.identity.core.jwk import checked_keys, jwks_message
@@ -56,7 +57,14 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         backchannel_logout_uri=asked.backchannel_logout_uri,
         backchannel_logout_session_required=asked.backchannel_logout_session_required,
         device_sign_in=asked.device_sign_in,
+        assurance_names=_names(asked).to_texts(),
     )
+
+
+def _names(asked: pb.Client) -> AssuranceNames:
+    found = AssuranceNames(tuple(AssuranceName(each.value, each.assurance) for each in asked.assurance_names))
+    check_names(found)
+    return found
 
 
 def _environment(asked: pb.Client, region: ClientEnvironment) -> ClientEnvironment:
@@ -126,4 +134,5 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         backchannel_logout_uri=row.backchannel_logout_uri,
         backchannel_logout_session_required=row.backchannel_logout_session_required,
         device_sign_in=row.device_sign_in,
+        assurance_names=[pb.AssuranceName(value=each.value, assurance=each.assurance) for each in row.assurance.names],
     )

@@ -9,7 +9,7 @@ from services.identity.core.claims import LEEWAY_SECONDS, invalid
 
 LONGEST_SECONDS = 300
 """An assertion ends at most so long after it is used; longer ones would have to be remembered for longer."""
-_LONGEST_TEXT = 200
+_LONGEST_TEXT, _LONGEST_LEVEL = 200, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ClientAssertion:
         subject: the client itself, or `persons/…` or `staff/…`.
         jti: its id, unique with the issuer.
         expire: when it ends, in seconds since the epoch.
-        acr: how far the channel knows the person in this session; None where it does not say.
+        acr: how far the channel knows the person in this session, in our word or the channel's; empty where it does not say.
         auth_time: when they signed in, in seconds since the epoch (OpenID Connect Core, 2); 0 where it does not say.
     """
 
@@ -29,7 +29,7 @@ class ClientAssertion:
     subject: str
     jti: str
     expire: float
-    acr: int | None = None
+    acr: str = ""
     auth_time: int = 0
 
 
@@ -77,10 +77,10 @@ def _text(claims: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _acr(claims: Mapping[str, Any]) -> int | None:
+def _acr(claims: Mapping[str, Any]) -> str:
     value = claims.get("acr")
     if value is None:
-        return None
-    if str(value) not in ("0", "1", "2", "3", "4"):
-        raise invalid("acr", "the assertion's acr is no level from 0 to 4")
-    return int(value)
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not 0 < len(str(value)) <= _LONGEST_LEVEL:
+        raise invalid("acr", "the assertion's acr is no level")
+    return str(value)

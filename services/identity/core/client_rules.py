@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from libs.errors import invalid_field, reasons, state_conflict
 from services.identity.core.approval import PEOPLE
+from services.identity.core.assurance_names import AssuranceNames, of_texts
 from services.identity.core.client_terms import ClientTerms
 
 
@@ -82,6 +83,7 @@ class Client:
         backchannel_logout_uri: where it is told that a session ended; empty where it is not.
         backchannel_logout_session_required: whether it must be told which session.
         device_sign_in: whether people sign in to it at devices without a keyboard.
+        assurance_names: what its owner calls the levels of assurance.
     """
 
     id: str
@@ -119,12 +121,18 @@ class Client:
     backchannel_logout_uri: str = ""
     backchannel_logout_session_required: bool = False
     device_sign_in: bool = False
+    assurance_names: tuple[str, ...] = ()
     version: int = 1
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"clients/{self.id}"
+
+    @property
+    def assurance(self) -> AssuranceNames:
+        """What its owner calls the levels of assurance."""
+        return of_texts(self.assurance_names)
 
     @property
     def quota(self) -> tuple[int, ...]:

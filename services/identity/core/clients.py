@@ -42,6 +42,7 @@ clients = sa.Table(
     sa.Column("pending_terms", JSONB),
     *map(columns.text, ("request_note", "applicant", "refuse_reason", "backchannel_logout_uri")),
     *map(columns.no, ("backchannel_logout_session_required", "device_sign_in")),
+    columns.texts("assurance_names", empty=True),
     *columns.life(),
     sa.Index("clients_of_owner", "owner", "id"),
     sa.Index("clients_expiring", "expire_time", postgresql_where=sa.text("expire_time IS NOT NULL")),

@@ -65,11 +65,11 @@ class TokenGrants:
         return made
 
     async def _person(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:
-        if assertion.acr is None:
+        if not assertion.acr:
             raise invalid("acr", "the assertion must say how far the channel knows the person (acr)")
         async with self._parts.database.read() as connection:
             person = await active_person(connection, assertion.subject)
-        session = issue.SignIn(person.assurance, assertion.acr, assertion.auth_time)
+        session = issue.SignIn(person.assurance, _level(channel, assertion), assertion.auth_time)
         return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
 
     async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str) -> Claims:
@@ -79,9 +79,16 @@ class TokenGrants:
             )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
         granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
-        level = assurance.HIGHEST if assertion.acr is None else assertion.acr
+        level = _level(channel, assertion) if assertion.acr else assurance.HIGHEST
         session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
         return issue.for_staff(self._parts.codec.issue(), channel, facts, granted, session)
+
+
+def _level(channel: Client, assertion: ClientAssertion) -> int:
+    level = channel.assurance.level(assertion.acr)
+    if level is None:
+        raise invalid("acr", "the assertion's acr is no level from 0 to 4, and no word of the channel's")
+    return level
 
 
 def _kind_of(name: str) -> ActorKind:

@@ -63,7 +63,7 @@ class AboutTokens:
         if actor.client != client.id:
             return _INACTIVE
         said = {name: actor.claims[name] for name in _TOLD if name in actor.claims}
-        return {"active": True, "token_type": "Bearer", **said}
+        return {"active": True, "token_type": "Bearer", **said, "acr": client.assurance.named(actor.assurance)}
 
     async def revoked(self, form: TokenForm, asked: TokenRequest, client: Client) -> None:
         """Ends what a token stands for; an access token by itself can't be ended, and lives for minutes."""

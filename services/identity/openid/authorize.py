@@ -191,7 +191,10 @@ class Authorizations:
         self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool
     ) -> str:
         """Returns the page that is still needed, or an empty string; raises OAuth2Error where none would help, or none may come."""
-        prompts, level = asked.parameters.get("prompt", "").split(), _level(asked.parameters.get("acr_values", ""))
+        prompts, level = (
+            asked.parameters.get("prompt", "").split(),
+            _level(asked.parameters.get("acr_values", ""), client),
+        )
         fresh = session is not None and session.auth_time >= asked.create_time
         if session is None or not (fresh or self._recent(asked, session)) or (session.assurance < level and not fresh):
             if "none" in prompts:
@@ -315,9 +318,10 @@ def described(asked: AuthorizationRequest) -> tuple[list[str], tuple[str, ...]]:
     return [each for each in scope.split() if each not in permissions], permissions
 
 
-def _level(acr_values: str) -> int:
-    """Returns the least level that is asked for; other words than ours ask for none."""
-    return min((int(each) for each in acr_values.split() if each in {"0", "1", "2", "3", "4"}), default=0)
+def _level(acr_values: str, client: Client) -> int:
+    """Returns the least level that is asked for, in our words or the client's; others ask for none."""
+    levels = (client.assurance.level(each) for each in acr_values.split())
+    return min((each for each in levels if each is not None), default=0)
 
 
 def _seconds(text: str) -> int | None:

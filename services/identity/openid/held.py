@@ -6,6 +6,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import ClientMixin
 
+from services.identity.core.assurance_names import AssuranceNames
 from services.identity.core.sign_in_grants import SignInGrant
 
 
@@ -23,6 +24,7 @@ class Held:
     """What a code or a refresh token stands for, as Authlib asks for it."""
 
     grant: SignInGrant
+    levels: AssuranceNames
     code_challenge_method: str = "S256"
 
     @property
@@ -47,8 +49,8 @@ class Held:
         return int(self.grant.auth_time.timestamp())
 
     def get_acr(self) -> str:
-        """How far they are known, 0 to 4."""
-        return str(self.grant.assurance)
+        """How far they are known, in the client's word for it, or from 0 to 4."""
+        return self.levels.named(self.grant.assurance)
 
     def get_amr(self) -> list[str]:
         """How they signed in (RFC 8176)."""

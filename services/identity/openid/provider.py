@@ -253,7 +253,7 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.party = _RelyingParty(client)
-        self.held = Held(held) if held is not None else None
+        self.held = Held(held, client.assurance) if held is not None else None
         self.device = device
         self._tokens = tokens
         self._issuer = codec.issuer
