@@ -59,6 +59,7 @@ class Actor:
         ip_ranges: where the client calls from that holds the token; none means anywhere.
         quota: how many calls the client may make in all, a second and a day, 0 for any number; empty where it has no quota.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
+        bound_key: the thumbprint (RFC 7638) of the key to which the token is bound; empty where it is a bearer's.
         represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
             of their own.
         claims: all claims as they stood in the token.
@@ -82,6 +83,7 @@ class Actor:
     auth_time: int = 0
     ip_ranges: tuple[str, ...] = ()
     quota: tuple[int, ...] = ()
+    bound_key: str = ""
     represented: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
@@ -275,12 +277,27 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         auth_time=int(claims.get("auth_time", 0)),
         ip_ranges=_ranges(claims.get("cip", [])),
         quota=_quota(claims.get("quota", [])),
+        bound_key=bound_key(claims.get("cnf")),
         represented=str(claims.get("stands_in_for", "")),
         claims=claims,
         token=token,
     )
     _standing(actor)  # raises where it is nobody's
     return actor
+
+
+def bound_key(said: object) -> str:
+    """Reads to which key a token is bound (claim `cnf`, RFC 9449, 6.1); empty where it is to none.
+
+    Raises:
+        ValueError: it is bound by what is not known here: that is never taken for a bearer's.
+    """
+    if said is None:
+        return ""
+    key = said.get("jkt") if isinstance(said, Mapping) and len(said) == 1 else None
+    if not isinstance(key, str) or not key:
+        raise ValueError("cnf is no thumbprint of a key")
+    return key
 
 
 def _ranges(said: object) -> tuple[str, ...]:

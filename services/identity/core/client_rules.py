@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.errors import invalid_field, reasons, state_conflict
+from libs.security.possession import not_proven
 from services.identity.core.approval import PEOPLE
 from services.identity.core.client_terms import ClientTerms
 
@@ -82,6 +83,7 @@ class Client:
         backchannel_logout_uri: where it is told that a session ended; empty where it is not.
         backchannel_logout_session_required: whether it must be told which session.
         device_sign_in: whether people sign in to it at devices without a keyboard.
+        sender_constraint: how its tokens must be bound to a key; empty where they need not be.
     """
 
     id: str
@@ -119,6 +121,7 @@ class Client:
     backchannel_logout_uri: str = ""
     backchannel_logout_session_required: bool = False
     device_sign_in: bool = False
+    sender_constraint: str = ""
     version: int = 1
 
     @property
@@ -140,7 +143,9 @@ class Client:
     @property
     def terms(self) -> ClientTerms:
         """What it may do, where from and until when."""
-        return ClientTerms(self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time)
+        return ClientTerms(
+            self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time, self.sender_constraint
+        )
 
     @property
     def end(self) -> int:
@@ -199,6 +204,12 @@ def check_environment(client: Client, region: ClientEnvironment) -> None:
         raise reasons.client_wrong_environment(
             "the client is for another environment", client=client.name, environment=client.environment
         )
+
+
+def check_bound(client: Client, key: str) -> None:
+    """Raises Unauthenticated POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and no ``key`` was proven."""
+    if client.sender_constraint and not key:
+        raise not_proven("demanded", "the client gets tokens only with a proof of its key")
 
 
 def check_assertion(client: Client, actor_kind: str, now: datetime) -> None:
