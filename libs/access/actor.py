@@ -8,6 +8,7 @@ from typing import Any
 
 from libs import separation
 from libs.access.addresses import parsed
+from libs.access.bound_keys import bound_key
 from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
@@ -284,20 +285,6 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
     )
     _standing(actor)  # raises where it is nobody's
     return actor
-
-
-def bound_key(said: object) -> str:
-    """Reads to which key a token is bound (claim `cnf`, RFC 9449, 6.1); empty where it is to none.
-
-    Raises:
-        ValueError: it is bound by what is not known here: that is never taken for a bearer's.
-    """
-    if said is None:
-        return ""
-    key = said.get("jkt") if isinstance(said, Mapping) and len(said) == 1 else None
-    if not isinstance(key, str) or not key:
-        raise ValueError("cnf is no thumbprint of a key")
-    return key
 
 
 def _ranges(said: object) -> tuple[str, ...]:

@@ -22,13 +22,12 @@ from redis.exceptions import RedisError
 
 from libs import outside
 from libs.access.actor import Actor
+from libs.access.bound_keys import SCHEME, not_proven
 from libs.clock import Clock
-from libs.errors import Unauthenticated, reasons
+from libs.errors import reasons
 
 ALGORITHMS = ("ES256", "PS256")
 """What proofs are signed by, as clients' assertions are."""
-SCHEME = "DPoP"
-"""The authentication scheme of tokens that are bound (RFC 9449, 7.1)."""
 CHALLENGE = f'{SCHEME} error="invalid_dpop_proof", algs="{" ".join(ALGORITHMS)}"'
 """How HTTP tells that a proof is missing, or does not hold (WWW-Authenticate)."""
 HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN = "dpop", "x-tongban-method", "x-tongban-path", "x-tongban-request"
@@ -52,11 +51,6 @@ class _Registry(JWSRegistry):
     """Takes headers that bring a key: one of RSA is larger than what joserfc takes."""
 
     max_header_length = _LONGEST_PROOF
-
-
-def not_proven(rule: str, message: str) -> Unauthenticated:
-    """Builds the error POSSESSION_NOT_PROVEN that names the rule that does not hold."""
-    return reasons.possession_not_proven(message, rule=rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, json_format
 
+from libs.access.bound_keys import SCHEME
 from libs.errors import Internal as InternalError
 from libs.errors import TongbanError, Violation, reasons
 from libs.rpc import languages, status
 from libs.rpc.fitting import OMITTED
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
-from libs.security.possession import ALGORITHMS, HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN, SCHEME
+from libs.security.possession import ALGORITHMS, HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_routes import REFLECTION
 from services.gateway.http_paths import path_of

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from libs.access.bound_keys import SCHEME
 from libs.rpc.images import image_path
-from libs.security.possession import REQUEST_SEEN, SCHEME
+from libs.security.possession import REQUEST_SEEN
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
 from services.gateway.config import GatewayConfig

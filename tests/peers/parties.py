@@ -40,7 +40,9 @@ async def registered(
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[redirect], post_logout_redirect_uris=[redirect]),
         device_sign_in=at_devices,
         scopes=scopes,
-        sender_constraint=resources_pb2.SENDER_CONSTRAINT_DPOP if bound else None,
+        sender_constraint=resources_pb2.SENDER_CONSTRAINT_DPOP
+        if bound
+        else resources_pb2.SENDER_CONSTRAINT_UNSPECIFIED,
     )
     request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
     stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)

@@ -52,8 +52,8 @@ async def _client(script: str, *arguments: object) -> AsyncIterator[tuple[Tell, 
 async def test_a_client_that_proves_a_key_goes_the_whole_way(town: Town, modules: Path) -> None:
     """DPoP at the pushed request, for the code, to refresh and at an API; who has another key gets nothing."""
     url, name = town.office.gateway.url, "openid-bound"
-    own = await registered(town, name, _REDIRECT, "identity.signInGrants.list", bound=True)
-    arguments = (modules, url, name, own, _REDIRECT, f"{url}/v1/signInGrants?pageSize=5")
+    own = await registered(town, name, _REDIRECT, "identity.departments.list", bound=True)
+    arguments = (modules, url, name, own, _REDIRECT, f"{url}/v1/departments?pageSize=5")
     async with (
         httpx.AsyncClient(base_url=url, trust_env=False) as browser,
         _client("bound.mjs", *arguments) as (tell, told),

@@ -6,11 +6,12 @@ from google.protobuf.message import Message
 
 from libs.access import addresses, rights
 from libs.access.actor import Actor, service_actor
+from libs.access.bound_keys import not_proven
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from libs.rpc.streams import asked_again
-from libs.security.possession import ProofsOfPossession, RequestSeen, not_proven
+from libs.security.possession import ProofsOfPossession, RequestSeen
 from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 

@@ -7,9 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from libs.access.actor import bound_key
+from libs.access.bound_keys import SCHEME, bound_key
 from libs.errors import Unauthenticated, reasons
-from libs.security.possession import SCHEME
 
 LEEWAY_SECONDS = 60
 """How far the clocks of two regions may differ, in both directions."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.access.bound_keys import not_proven
 from libs.errors import invalid_field, reasons, state_conflict
-from libs.security.possession import not_proven
 from services.identity.core.approval import PEOPLE
 from services.identity.core.client_terms import ClientTerms
 

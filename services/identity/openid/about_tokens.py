@@ -3,8 +3,9 @@
 from typing import Any
 
 from libs.access.actor import Actor
+from libs.access.bound_keys import SCHEME
 from libs.errors import TongbanError
-from libs.security.possession import CHALLENGE, SCHEME, RequestSeen
+from libs.security.possession import CHALLENGE, RequestSeen
 from libs.security.tokens import TokenVerifier
 from services.identity.core.accounts import active_person
 from services.identity.core.client_rules import Client

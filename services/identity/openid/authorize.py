@@ -10,10 +10,10 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 
+from libs.access.bound_keys import not_proven
 from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.ids.uuid7 import uuid7
-from libs.security.possession import not_proven
 from services.identity.core import sign_in_grants
 from services.identity.core.client_rules import Client, ClientKind, ClientState, plain_id
 from services.identity.core.clients import find_client

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.access import roles
+from libs.access.bound_keys import not_proven
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import TongbanError
-from libs.security.possession import not_proven
 from services.identity.core import sign_in_grants
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims

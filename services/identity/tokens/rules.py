@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from libs.access.bound_keys import not_proven
 from libs.errors import PermissionDenied, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
-from libs.security.possession import not_proven
 from libs.separation import require_uninvolved
 from services.identity.core import assurance
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, TokenType, check_times, invalid

@@ -25,7 +25,7 @@ const pkceCodeVerifier = oidc.randomPKCECodeVerifier();
 const checks = { pkceCodeVerifier, expectedState: oidc.randomState(), expectedNonce: oidc.randomNonce() };
 const asked = {
   redirect_uri: redirect,
-  scope: "openid profile offline_access identity.signInGrants.list",
+  scope: "openid profile offline_access identity.departments.list",
   code_challenge: await oidc.calculatePKCECodeChallenge(pkceCodeVerifier),
   code_challenge_method: "S256",
   state: checks.expectedState,
