@@ -1,8 +1,11 @@
 """Proofs of possession: the examples of RFC 9449, every rule broken once, and what is used up."""
 
+import base64
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,6 +13,8 @@ from joserfc.jwk import ECKey, RSAKey
 
 from libs.access.actor import Actor, from_claims
 from libs.errors import Unauthenticated
+from libs.rpc.call import Call
+from libs.rpc.stages.caller import caller
 from libs.security.possession import HeldProof, ProofsOfPossession, RequestSeen, UsedProofs, normalized
 from tests.support.proof_keys import Holder, sha256
 
@@ -182,6 +187,25 @@ async def test_its_header_must_bring_the_public_key_that_signed_it(rule: str, he
     await _refused(proof, rule, _actor(holder.thumbprint))
 
 
+def _in_base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent"), [(2048, 3), (2048, 65539), (2048, 2**40 + 1), (2040, 65537), (4104, 65537)]
+)
+async def test_a_key_of_rsa_has_a_size_and_an_exponent_that_are_taken(bits: int, exponent: int) -> None:
+    """The key is judged before the signature: what an odd one would sign need not be made."""
+    modulus = (1 << (bits - 1)) + 1
+    jwk = {
+        "kty": "RSA",
+        "n": _in_base64url(modulus.to_bytes((bits + 7) // 8)),
+        "e": _in_base64url(exponent.to_bytes((exponent.bit_length() + 7) // 8)),
+    }
+    header = _in_base64url(json.dumps({"typ": "dpop+jwt", "alg": "PS256", "jwk": jwk}).encode())
+    await _refused(f"{header}.{_in_base64url(b'{}')}.AAAA", "jwk")
+
+
 @pytest.mark.parametrize("proof", ["x", "a.b.c", "e30.e30.", "x" * 5000])
 async def test_what_is_no_jwt_is_none(proof: str) -> None:
     await _refused(proof, "form")
@@ -256,3 +280,35 @@ async def test_redis_that_does_not_answer_takes_nothing() -> None:
     used = UsedProofs(cast("Any", _Away()), "341500")
     with pytest.raises(Exception, match="DEPENDENCY_UNAVAILABLE"):
         await used.take(HeldProof("k", "j", time.time()), "", 1)
+
+
+async def _called(peers: set[str], proofs: ProofsOfPossession | None, key: str, **metadata: str) -> str:
+    """OK, or by which rule the caller's stage refuses a call."""
+
+    async def verify(_token: str) -> Actor:
+        return _actor(key)
+
+    async def handler(_request: object, _call: Call) -> Any:
+        return "OK"
+
+    method: Any = SimpleNamespace(access=None, descriptor=SimpleNamespace(client_streaming=False), path=PATH)
+    call = Call(method, cast("Any", None), metadata, peers=frozenset(peers))
+    stage = caller(cast("Any", SimpleNamespace(verify=verify)), proofs)
+    try:
+        return cast("str", await stage(method, handler)(None, call))
+    except Unauthenticated as error:
+        return error.metadata["rule"]
+
+
+async def test_the_stage_asks_for_the_proof_where_a_token_comes_in() -> None:
+    holder = Holder()
+    shown = {"authorization": "DPoP t", "dpop": holder.proof("POST", BASE + PATH, "t", iat=NOW)}
+    assert await _called({"gateway"}, _proofs(), holder.thumbprint, **shown) == "OK"
+    bearer = {"authorization": "Bearer t"}
+    assert await _called({"gateway"}, _proofs(), holder.thumbprint, **bearer) == "missing"
+    assert await _called({"gateway", "cases"}, _proofs(), holder.thumbprint, **bearer) == "missing"
+    # A neighbour passes on what was looked at.
+    assert await _called({"cases"}, _proofs(), holder.thumbprint, **bearer) == "OK"
+    # Who checks no proofs takes no bound token, whatever comes with it.
+    assert await _called({"gateway"}, None, holder.thumbprint, **shown) == "missing"
+    assert await _called({"gateway"}, None, "", **bearer) == "OK"
