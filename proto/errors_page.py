@@ -39,6 +39,7 @@ IMPLIED = {
     "INTERNAL": "is there",
     "PEER_NOT_ALLOWED": "is called directly, by a system that is not on the list of its service; never through the gateway",
     "TOKEN_INVALID": "is called with a token, also where it needs none",
+    "POSSESSION_NOT_PROVEN": "is called with a token that is bound to a key",
     "CLIENT_ADDRESS_NOT_ALLOWED": "is called with a token of a client that calls from certain addresses alone",
     "REGION_NOT_TRUSTED": "is called with a token that another region stands behind",
     "TOKEN_MISSING": "is not public",

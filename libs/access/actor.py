@@ -8,6 +8,7 @@ from typing import Any
 
 from libs import separation
 from libs.access.addresses import parsed
+from libs.access.bound_keys import bound_key
 from libs.ids.subjects import Subject, SubjectKind, check_named, parse_subject
 from tongban.options.v1 import options_pb2
 
@@ -59,6 +60,7 @@ class Actor:
         ip_ranges: where the client calls from that holds the token; none means anywhere.
         quota: how many calls the client may make in all, a second and a day, 0 for any number; empty where it has no quota.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
+        bound_key: the thumbprint (RFC 7638) of the key to which the token is bound; empty where it is a bearer's.
         represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
             of their own.
         claims: all claims as they stood in the token.
@@ -82,6 +84,7 @@ class Actor:
     auth_time: int = 0
     ip_ranges: tuple[str, ...] = ()
     quota: tuple[int, ...] = ()
+    bound_key: str = ""
     represented: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
@@ -275,6 +278,7 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         auth_time=int(claims.get("auth_time", 0)),
         ip_ranges=_ranges(claims.get("cip", [])),
         quota=_quota(claims.get("quota", [])),
+        bound_key=bound_key(claims.get("cnf")),
         represented=str(claims.get("stands_in_for", "")),
         claims=claims,
         token=token,

@@ -15,6 +15,7 @@ error that the region meant (``libs.errors``). ``Tongban`` is the same for code 
 
 from libs.client.calls import AsyncDownload, Download
 from libs.client.credentials import Bearer, ClientSecret, Credentials, PrivateKey
+from libs.client.proofs import ProofKey
 from libs.client.region import AsyncTongban, Tongban
 from libs.client.retrying import RetryPolicy
 from libs.client.unreachable import RegionsUnreachable
@@ -27,6 +28,7 @@ __all__ = [
     "Credentials",
     "Download",
     "PrivateKey",
+    "ProofKey",
     "RegionsUnreachable",
     "RetryPolicy",
     "Tongban",

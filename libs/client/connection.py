@@ -9,6 +9,7 @@ import grpc
 import httpx
 from google.protobuf.message import Message
 
+from libs.client.proofs import ProofKey
 from libs.client.receipts import OnReceipt
 from libs.client.retrying import Failure
 from libs.client.tokens import IssuedToken
@@ -21,6 +22,8 @@ from tongban.errors.v1 import error_reason_pb2
 Answer = TypeVar("Answer", bound=Message)
 
 _NAME = "the gateway"
+_TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+_EXCHANGE = "/tongban.identity.v1.TokenService/ExchangeToken"
 Metadata = list[tuple[str, str]]
 
 
@@ -31,20 +34,36 @@ class Connection:
         url: ``http://host:port`` or ``https://host``, as the region publishes it: tokens name it as their audience.
         roots: PEM certificates to trust for https; None for those of the system.
         on_receipt: is told the receipts of every call, also of one that was refused.
+        proof_key: the key to which tokens are bound that are asked for here; None for bearer's tokens.
     """
 
-    def __init__(self, url: str, roots: bytes | None = None, on_receipt: OnReceipt | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        roots: bytes | None = None,
+        on_receipt: OnReceipt | None = None,
+        proof_key: ProofKey | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self.channel = gateway_channel(self.url, roots)
         context = ssl.create_default_context(cadata=roots.decode("ascii")) if roots else True
         self.http = httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
         self._functions: dict[str, Any] = {}
         self._on_receipt = on_receipt
+        self.proof_key = proof_key
 
     async def close(self) -> None:
         """Closes them."""
         await self.http.aclose()
         await self.channel.close()
+
+    def _metadata(self, method: Method, token: str) -> Metadata:
+        """What a call brings: a token, with a proof where it is bound to our key; an exchange proves the key without one."""
+        key = self.proof_key
+        if key is not None and (key.holds(token) or method.path == _EXCHANGE):
+            proof = [("dpop", key.proof("POST", f"{self.url}{method.path}", token))]
+            return [("authorization", f"DPoP {token}"), *proof] if token else proof
+        return [("authorization", f"Bearer {token}")] if token else []
 
     def _function(self, method: Method, kind: str) -> Any:
         if method.path not in self._functions:
@@ -59,12 +78,12 @@ class Connection:
     async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
         """Calls once; raises grpc.aio.AioRpcError."""
         function = self._function(method, "unary_unary")
-        return await self._answer(function(request, timeout=seconds, metadata=_metadata(token)))
+        return await self._answer(function(request, timeout=seconds, metadata=self._metadata(method, token)))
 
     async def send(self, method: Method, requests: Sequence[Message], seconds: float, token: str) -> Message:
         """Sends a stream once; raises grpc.aio.AioRpcError."""
         function = self._function(method, "stream_unary")
-        return await self._answer(function(iter(requests), timeout=seconds, metadata=_metadata(token)))
+        return await self._answer(function(iter(requests), timeout=seconds, metadata=self._metadata(method, token)))
 
     async def _answer(self, call: Any) -> Message:
         try:
@@ -84,7 +103,9 @@ class Connection:
         self, method: Method, requests: AsyncIterator[Message], seconds: float | None, token: str
     ) -> AsyncIterator[Message]:
         """Sends a stream and yields its answers as they come; raises grpc.aio.AioRpcError."""
-        call = self._function(method, "stream_stream")(requests, timeout=seconds, metadata=_metadata(token))
+        call = self._function(method, "stream_stream")(
+            requests, timeout=seconds, metadata=self._metadata(method, token)
+        )
         try:
             async for message in call:
                 yield message
@@ -93,7 +114,7 @@ class Connection:
 
     async def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
         """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
-        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=_metadata(token))
+        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=self._metadata(method, token))
         self._tell_receipts(await call.initial_metadata())
         async for message in call:
             yield message
@@ -106,7 +127,9 @@ class Connection:
         """
         try:
             async with asyncio.timeout(seconds):
-                answer = await self.http.post("/oauth/token", data=form, timeout=seconds)
+                key, uri = self.proof_key, f"{self.url}{_TOKEN_PATH}"
+                headers = {"dpop": key.proof("POST", uri)} if key is not None else {}
+                answer = await self.http.post(_TOKEN_PATH, data=form, headers=headers, timeout=seconds)
         except (httpx.TransportError, TimeoutError) as error:
             raise reasons.dependency_unavailable("the token endpoint does not answer", dependency=_NAME) from error
         if answer.status_code != httpx.codes.OK:
@@ -128,10 +151,6 @@ def broken(error: grpc.aio.AioRpcError) -> Failure:
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Failure(reasons.not_done_in_time("the stream did not end in the time that was given"))
     return Failure(reasons.dependency_unavailable("the stream broke", dependency=_NAME), sent=failure(error).sent)
-
-
-def _metadata(token: str) -> Metadata:
-    return [("authorization", f"Bearer {token}")] if token else []
 
 
 def _refusal(answer: httpx.Response) -> TongbanError:

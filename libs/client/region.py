@@ -15,6 +15,7 @@ from libs.client.connection import Connection
 from libs.client.credentials import Bearer, Credentials, PrivateKey
 from libs.client.files import AsyncFiles, Files
 from libs.client.made import Api, AsyncApi
+from libs.client.proofs import ProofKey
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
 from libs.client.tokens import GivenToken, IssuedToken, RenewedTokens, TokenSource
@@ -40,6 +41,8 @@ class AsyncTongban(AsyncApi):
         timeout: seconds for one call with all its tries, where a call does not say; None for what its contract says.
         policy: how calls are tried again.
         on_receipt: is told the receipt of every recorded call, and that of another region which was asked for it.
+        proof_key: the key to which tokens are bound, so that they are of use to nobody who copies them (DPoP); None for bearer's
+            tokens. Where one goes on to another region (``in_region``) that one is opened with the same.
 
     What returns another ``AsyncTongban`` shares its connections: close the first one alone.
     """
@@ -53,8 +56,9 @@ class AsyncTongban(AsyncApi):
         timeout: float | None = None,
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
+        proof_key: ProofKey | None = None,
     ) -> None:
-        connection = Connection(url, roots, on_receipt)
+        connection = Connection(url, roots, on_receipt, proof_key)
         self._begin(AsyncRegionCalls(connection, GivenToken(), policy or RetryPolicy(), timeout), credentials)
 
     def _begin(
@@ -253,11 +257,20 @@ class Tongban(Api):
         timeout: float | None = None,
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
+        proof_key: ProofKey | None = None,
     ) -> None:
         loop = _Loop()
 
         async def opened() -> AsyncTongban:
-            return AsyncTongban(url, credentials, roots=roots, timeout=timeout, policy=policy, on_receipt=on_receipt)
+            return AsyncTongban(
+                url,
+                credentials,
+                roots=roots,
+                timeout=timeout,
+                policy=policy,
+                on_receipt=on_receipt,
+                proof_key=proof_key,
+            )
 
         self._begin(loop.run(opened()), loop)
 

@@ -61,6 +61,7 @@ from libs.rpc.stages.trust import Check
 from libs.rpc.streams import StreamsUnderWay
 from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
+from libs.security.possession import ProofsOfPossession, UsedProofs
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
 from libs.uploads.api import UploadApi, quota_of
@@ -176,6 +177,12 @@ class Process:
         """What no longer stands behind tokens, as identity tells it; identity itself puts its own in this place."""
         return Withdrawals(asking(self.neighbour("identity")))
 
+    @cached_property
+    def proofs(self) -> ProofsOfPossession:
+        """Checks that who brings a token has the key to which it is bound."""
+        bases = (self.config.public.base_url, self.config.identity.issuer)
+        return ProofsOfPossession(UsedProofs(self.redis, self.config.region.id), self.wall, bases)
+
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
         """Returns a server builder that serves what every service does (audit log, parked events, uploads, operations).
 
@@ -186,8 +193,9 @@ class Process:
             trusted: tells whether another region is trusted now; None asks the identity service.
         """
         quotas = ClientQuotas(self.redis, self.wall, self.config.region.id)
+        may_write = self.health.require_writing
         stages = default_stages(
-            self.config, verifier, trusted or self._is_trusted, self.health.require_writing, self.tracing, quotas.take
+            self.config, verifier, trusted or self._is_trusted, may_write, self.tracing, quotas.take, self.proofs
         )
         builder = ServerBuilder(self.config, stages, self.health)
         self._streams = builder.streams

@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from google.rpc import status_pb2
 
 from libs.errors import TongbanError
+from libs.security.possession import CHALLENGE
 
 STREAM_ERROR = "tongban-stream-error"
 """The trailer with that text: a google.rpc.Status as JSON, all in ASCII."""
@@ -33,11 +34,13 @@ def hints(error: TongbanError) -> tuple[tuple[str, str], ...]:
     """Returns the HTTP headers that tell who is refused what they can do, beside the body.
 
     That is to come again (RFC 9110, 10.2.3), or to have the person sign in anew, or better (RFC 9470, 3; the status stays that of
-    the reason, 403 where the level is too low).
+    the reason, 403 where the level is too low), or to prove the key of their token (RFC 9449, 7.1).
     """
     found: list[tuple[str, str]] = []
     if error.retry_after is not None:
         found.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
+    if error.reason == "POSSESSION_NOT_PROVEN":
+        found.append(("www-authenticate", CHALLENGE))
     wanted = _STEP_UP.get(error.reason)
     if wanted is not None:
         parameter, key = wanted

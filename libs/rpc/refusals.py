@@ -107,6 +107,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "PEER_NOT_ALLOWED": _every,
         # Also of a public RPC: a token that is brought is looked at. Anybody's may be another region's.
         "TOKEN_INVALID": _every,
+        "POSSESSION_NOT_PROVEN": _every,
         "CLIENT_ADDRESS_NOT_ALLOWED": _every,
         "REGION_NOT_TRUSTED": _every,
         "TOKEN_MISSING": _not_public,

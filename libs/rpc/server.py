@@ -33,6 +33,7 @@ from libs.rpc.stages.trust import Check, trust
 from libs.rpc.stages.validation import MAX_MESSAGE_BYTES, validation
 from libs.rpc.stages.writing import writing
 from libs.rpc.streams import StreamsUnderWay, begun
+from libs.security.possession import ProofsOfPossession
 from libs.security.tokens import TokenVerifier
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -71,11 +72,13 @@ def default_stages(
     require_writing: Callable[[], None] = _may_write,
     tracing: Tracing | None = None,
     quotas: Take = any_number,
+    proofs: ProofsOfPossession | None = None,
 ) -> list[Stage]:
     """Returns the stages in a fixed order; a test holds it.
 
     ``trusted`` tells whether another region is trusted now: no server is built that doesn't ask. ``require_writing`` raises
     where nothing can be written now. ``tracing`` makes the spans; without it there are none. ``quotas`` counts what clients call.
+    ``proofs`` checks those of bound tokens; without it none is taken.
     """
     return [
         trace(tracing or Tracing()),
@@ -83,7 +86,7 @@ def default_stages(
         errors,
         deadline(config.grpc.stream_idle_seconds),
         peer(config.grpc.allow, f"{config.region.id}.{config.tls.domain}"),
-        caller(verifier),
+        caller(verifier, proofs),
         trust(trusted),
         permission(verifier.clock),
         rate_limit(config.grpc.calls_per_second_per_caller, quotas),

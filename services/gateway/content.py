@@ -16,8 +16,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from libs.errors import TongbanError, invalid_field, reasons
-from libs.rpc import languages, status
+from libs.rpc import json_edge, languages, status
 from libs.rpc.call import FORWARDED
+from libs.security.possession import HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN
 from services.gateway.byte_ranges import ByteRange, Unsatisfiable, wanted
 from tongban.uploads.v1 import upload_service_pb2 as pb
 from tongban.uploads.v1 import upload_service_pb2_grpc
@@ -25,7 +26,8 @@ from tongban.uploads.v1 import upload_service_pb2_grpc
 PREFIX = "/content/"
 """Where the bytes of uploads are: what follows is the upload's name."""
 _PATH, _ELSEWHERE = PREFIX + "{service}/uploads/{key:uuid}", PREFIX + "{rest:path}"
-_PASSED_ON = ("authorization", "traceparent", FORWARDED, languages.HEADER)
+_PROOF = (HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN)
+_PASSED_ON = ("authorization", "traceparent", FORWARDED, languages.HEADER, *_PROOF)
 _PIECE_BYTES = 256 * 1024
 _MOST_BYTES = 1024 * 1024 * 1024
 _CALL_SECONDS = 30.0
@@ -210,4 +212,4 @@ def _refusal(request: Request, error: TongbanError) -> Response:
     code = error.code.http
     if error.reason == "MEDIA_TYPE_NOT_TAKEN":
         code, place = 415, {"accept-patch": error.metadata["taken"]}
-    return JSONResponse(json_format.MessageToDict(told), code, _TUS | place)
+    return JSONResponse(json_format.MessageToDict(told), code, _TUS | place | dict(json_edge.hints(error)))

@@ -338,7 +338,17 @@ local function check_media(headers)
 end
 
 local function has_token(headers)
-  return string.lower(sub(headers:get("authorization") or "", 1, 7)) == "bearer "
+  local scheme = string.lower(match(headers:get("authorization") or "", "^(%a+) ") or "")
+  return scheme == "bearer" or scheme == "dpop"
+end
+
+-- A proof is for what was asked for here: the transcoder behind makes another verb and path of it. No caller can set these, as what
+-- they bring under such names is gone by now. Without a proof nobody asks for them.
+local function hand_on(headers, request, method, target)
+  if not headers:get(T.proof.header) then return end
+  headers:replace(T.proof.method, method)
+  headers:replace(T.proof.path, match(target, "^[^?]*"))
+  if request then headers:replace(T.proof.request, request) end
 end
 
 -- Envoy itself can only reset a stream whose headers are too large for it (HTTP/2), so it takes more than this gate does.
@@ -409,7 +419,10 @@ local function check(handle, headers)
   note(handle, "path", handle:streamInfo():routeName())
   note_trace(handle, headers)
   if find(headers:get("content-type") or "", "^application/grpc%-web") then note(handle, "web", true) end
+  local request = headers:get(T.proof.request)
+  headers:remove(T.proof.request)
   check_size(headers, target)
+  hand_on(headers, request, method, target)
   check_method(headers, method, target)
   if sub(target, 1, 4) ~= "/v1/" then return check_rpc(method, match(target, "^[^?]*")) end
   if now.grpc then refuse("route") end
@@ -439,7 +452,7 @@ local function respond(handle, refusal)
   if words.TAKEN then headers["accept-post"] = words.TAKEN end
   if refusal.answer == "coding" then headers["accept-encoding"] = "identity" end
   if refusal.answer == "upgrade" then headers["upgrade"], headers["connection"] = T.taken.protocols, "upgrade" end
-  if refusal.answer == "token" then headers["www-authenticate"] = "Bearer" end
+  if refusal.answer == "token" then headers["www-authenticate"] = T.challenge end
   -- What is whole already; to a gRPC caller Envoy's own table of answers says it in trailers.
   if not now.grpc then handle:headers():replace("x-tongban-gate", "refused") end
   handle:respond(headers, filled(answer.body, words))

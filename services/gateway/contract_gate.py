@@ -10,11 +10,13 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, json_format
 
+from libs.access.bound_keys import SCHEME
 from libs.errors import Internal as InternalError
 from libs.errors import TongbanError, Violation, reasons
 from libs.rpc import languages, status
 from libs.rpc.fitting import OMITTED
 from libs.rpc.receipts import RECEIPT, RECEIPT_ABROAD
+from libs.security.possession import ALGORITHMS, HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN
 from services.gateway.contracts import Rpc, Service
 from services.gateway.envoy_routes import REFLECTION
 from services.gateway.http_paths import path_of
@@ -45,6 +47,8 @@ USUAL = ("GET", "HEAD", "POST")
 """What is taken where no path of the contracts is: by the pages and the token endpoint."""
 JSON_TAKEN, GRPC_TAKEN = "application/json", "application/grpc, application/grpc-web, application/grpc-web-text"
 """The media types of the two kinds of paths."""
+CHALLENGE = f'Bearer, {SCHEME} algs="{" ".join(ALGORITHMS)}"'
+"""What a caller without a token is told to bring (RFC 9449, 7.1)."""
 PROTOCOLS = "HTTP/1.1, HTTP/2.0"
 """What the gateway speaks, as the header Upgrade names protocols."""
 
@@ -232,5 +236,7 @@ def script(
             "size": SIZE_HEADER,
         },
         "web": WEB_ANSWER,
+        "proof": {"header": HEADER, "method": METHOD_SEEN, "path": PATH_SEEN, "request": REQUEST_SEEN},
+        "challenge": CHALLENGE,
     }
     return f"local T = {lua(tables)}\n{languages_text()}\n{lua_text('contract_gate')}"

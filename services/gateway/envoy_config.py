@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from libs.access.bound_keys import SCHEME
 from libs.rpc.images import image_path
+from libs.security.possession import REQUEST_SEEN
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
 from services.gateway.config import GatewayConfig
@@ -50,6 +52,7 @@ def _jwt(config: GatewayConfig) -> Json:
         "issuer": config.identity.issuer,
         "clock_skew_seconds": LEEWAY_SECONDS,
         "forward": True,
+        "from_headers": [{"name": "Authorization", "value_prefix": f"{each} "} for each in ("Bearer", SCHEME)],
         "payload_in_metadata": _CLAIMS,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
@@ -95,14 +98,16 @@ def _gate(config: GatewayConfig, services: list[Service]) -> Json:
 
 
 def _internal_headers() -> Json:
-    """Takes internal headers of a caller's own away, and writes down how large the others are; tells receipts to JSON callers.
+    """Takes internal headers of a caller's own away, writes down how large the others are, and names the request; tells receipts to JSON callers.
 
     Metadata ends in ``-bin`` where it is no text; as headers receipts go by a name of their own too (decision 0045).
     """
     prefixes = ("x-tongban-", "x-envoy-original-")
     removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
     size = {"header": {"key": contract_gate.SIZE_HEADER, "value": "%REQUEST_HEADERS_BYTES%"}}
-    changes = [*removals, {"append": size}]
+    # The same however often it is sent on: by it a service knows a proof that it has seen already.
+    named = {"header": {"key": REQUEST_SEEN, "value": "%UNIQUE_ID%"}}
+    changes = [*removals, {"append": size}, {"append": named}]
     told = [
         {"append": {"header": {"key": name, "value": f"%RESP({name}-bin)%"}, "keep_empty_value": False}}
         for name in RECEIPT_HEADERS

@@ -25,7 +25,7 @@ _PREVIOUS = "envoy.retry_host_predicates.previous_hosts"
 _PREVIOUS_KIND = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 RECEIPT_HEADERS = tuple(key.removesuffix("-bin") for key in (RECEIPT, RECEIPT_ABROAD))
 _ALLOWED = (
-    *("authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout", "traceparent"),
+    *("authorization", "dpop", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout", "traceparent"),
     *("upload-offset", "tus-resumable", "range", "if-range", "if-none-match"),
 )
 _EXPOSED = (

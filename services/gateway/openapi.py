@@ -18,6 +18,10 @@ from tongban.options.v1 import options_pb2
 
 _RAW = ".google.api.HttpBody"
 _POWER = len("MANDATE_POWER_")
+_TOKENS = (
+    "RFC 9068, from /oauth/token. One that is bound to a key comes as `Authorization: DPoP` with a proof in the header `DPoP` "
+    "(RFC 9449)."
+)
 
 
 def _enum_name(enum: Any, value: int, prefix: str) -> str:
@@ -222,7 +226,7 @@ def document(image: descriptor_pb2.FileDescriptorSet, base_url: str, region: str
     """
     build = _Document(image)
     paths, told = build.paths(), build.webhooks()
-    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "RFC 9068, from /oauth/token."}
+    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": _TOKENS}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -66,7 +66,10 @@ _WORDS = {
         "本次调用的审计记录收据：序列化的 tongban.common.v1.Receipt 的 base64，可用 `tongban audit verify` 核验。本人读取本人数据时没有；已记录的拒绝同样带有收据。"
     ),
     "The receipt of another region that was asked for it.": "受询地区的收据。",
-    "RFC 9068, from /oauth/token.": "RFC 9068，由 /oauth/token 签发。",
+    "RFC 9068, from /oauth/token. One that is bound to a key comes as `Authorization: DPoP` with a proof in the header `DPoP` "
+    "(RFC 9449).": (
+        "RFC 9068 令牌，由 /oauth/token 发放。与密钥绑定的令牌以 `Authorization: DPoP` 携带，并在 `DPoP` 头中附持有证明（RFC 9449）。"
+    ),
 }
 _TOLD = {"description", "summary"}
 

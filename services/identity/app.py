@@ -168,7 +168,7 @@ def _endpoints(
     devices = Devices(parts)
     authorizations, device_grants = Authorizations(parts, devices), DeviceGrants(parts, code_grants)
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
-    openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about)
+    openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about, parts.proofs)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
     enrolling, passkeys = EnrollmentPages(enrollments, pages), PasskeySignIns(parts)
     browsers = SignInPages(

@@ -24,8 +24,13 @@ PASSWORD = "会当凌绝顶一览众山小"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 
 
-async def registered(town: Town, client_id: str, redirect: str, *, at_devices: bool = False) -> str:
-    """Registers a client, to which people sign in at devices too where that is wished; returns its key, private, as a JWK."""
+async def registered(
+    town: Town, client_id: str, redirect: str, *scopes: str, at_devices: bool = False, bound: bool = False
+) -> str:
+    """Registers a client, to which people sign in at devices too where that is wished; returns its key, private, as a JWK.
+
+    ``bound``: it gets tokens that are bound to a key, and no others.
+    """
     key = new_key("openid-1")
     client = resources_pb2.Client(
         display_name="常州通",
@@ -34,6 +39,10 @@ async def registered(town: Town, client_id: str, redirect: str, *, at_devices: b
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(key)]),
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[redirect], post_logout_redirect_uris=[redirect]),
         device_sign_in=at_devices,
+        scopes=scopes,
+        sender_constraint=resources_pb2.SENDER_CONSTRAINT_DPOP
+        if bound
+        else resources_pb2.SENDER_CONSTRAINT_UNSPECIFIED,
     )
     request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
     stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)

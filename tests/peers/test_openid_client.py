@@ -3,6 +3,8 @@
 import asyncio
 import json
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from tests.peers.fetch import HERE, OPENID
 from tests.peers.parties import PASSWORD, enrolled, registered, through, ticket_of
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
+Tell = Callable[[str], None]
+Told = Callable[[], Awaitable[dict[str, Any]]]
 _PARTY, _REDIRECT = "openid-client", "https://partner.test/callback"
 
 
@@ -23,32 +27,61 @@ def modules() -> Path:
     return OPENID.ready()
 
 
+@asynccontextmanager
+async def _client(script: str, *arguments: object) -> AsyncIterator[tuple[Tell, Told]]:
+    """Runs a client; yields how it is told something, and what reads the next that it tells."""
+    command = ("node", HERE / "openid" / script, *arguments)
+    client = await asyncio.create_subprocess_exec(*map(str, command), stdin=PIPE, stdout=PIPE)
+    assert client.stdin is not None
+    assert client.stdout is not None
+    written, read = client.stdin, client.stdout
+
+    def tell(line: str) -> None:
+        written.write(f"{line}\n".encode())
+
+    async def told() -> dict[str, Any]:
+        line = await read.readline()
+        assert line, "the client ended; its words stand above"
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    yield tell, told
+    assert await client.wait() == 0
+
+
+async def test_a_client_that_proves_a_key_goes_the_whole_way(town: Town, modules: Path) -> None:
+    """DPoP at the pushed request, for the code, to refresh and at an API; who has another key gets nothing."""
+    url, name = town.office.gateway.url, "openid-bound"
+    own = await registered(town, name, _REDIRECT, "identity.departments.list", bound=True)
+    arguments = (modules, url, name, own, _REDIRECT, f"{url}/v1/departments?pageSize=5")
+    async with (
+        httpx.AsyncClient(base_url=url, trust_env=False) as browser,
+        _client("bound.mjs", *arguments) as (tell, told),
+    ):
+        person, number = await enrolled(town, browser)
+        location = (await told())["location"]
+        tell(await through(browser, location, number))
+        said = await told()
+    assert (said["claims"]["sub"], said["user"]["sub"]) == (person, person)
+    assert (said["strangers"], said["unproven"]) == ("invalid_dpop_proof", "invalid_dpop_proof")
+    assert (said["called"], said["copied"], said["rsa"]) == (200, 401, 200)
+    assert said["bearer"] == {"status": 401, "challenge": 'DPoP error="invalid_dpop_proof", algs="ES256 PS256"'}
+    assert [each.lower() for each in said["types"]] == ["dpop"] * 3
+    assert said["good"]["active"] is True
+    assert (said["good"]["token_type"], list(said["good"]["cnf"])) == ("DPoP", ["jkt"])
+
+
 async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) -> None:
     url = town.office.gateway.url
-    command = (
-        "node",
-        HERE / "openid" / "client.mjs",
-        modules,
-        url,
-        _PARTY,
-        await registered(town, _PARTY, _REDIRECT, at_devices=True),
-        _REDIRECT,
-    )
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as browser:
+    own = await registered(town, _PARTY, _REDIRECT, at_devices=True)
+    async with (
+        httpx.AsyncClient(base_url=url, trust_env=False) as browser,
+        _client("client.mjs", modules, url, _PARTY, own, _REDIRECT) as (tell, told),
+    ):
         person, number = await enrolled(town, browser)
-        client = await asyncio.create_subprocess_exec(*map(str, command), stdin=PIPE, stdout=PIPE)
-        assert client.stdin is not None
-        assert client.stdout is not None
-
-        async def told(stream: asyncio.StreamReader = client.stdout) -> dict[str, Any]:
-            line = await stream.readline()
-            assert line, "the client ended; its words stand above"
-            found: dict[str, Any] = json.loads(line)
-            return found
-
         location = (await told())["location"]
         assert "request_uri=urn%3A" in location
-        client.stdin.write(f"{await through(browser, location, number)}\n".encode())
+        tell(await through(browser, location, number))
         said = await told()
         claims = said["claims"]
         assert (claims["sub"], claims["aud"], claims["acr"], claims["amr"]) == (person, _PARTY, "2", ["pwd"])
@@ -66,4 +99,3 @@ async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) 
         assert answer.headers["location"] == "/oauth/device/allowed"
         at_device = await told()
         assert (at_device["claims"]["sub"], at_device["refreshed"]["sub"]) == (person, person)
-        assert await client.wait() == 0

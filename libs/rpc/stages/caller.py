@@ -1,4 +1,4 @@
-"""Stage 6: turns the access token into a Actor."""
+"""Stage 6: turns the access token into a Actor, and has who brings a bound one prove that its key is theirs."""
 
 from typing import Any
 
@@ -6,26 +6,30 @@ from google.protobuf.message import Message
 
 from libs.access import addresses, rights
 from libs.access.actor import Actor, service_actor
+from libs.access.bound_keys import not_proven
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
 from libs.rpc.streams import asked_again
+from libs.security.possession import ProofsOfPossession, RequestSeen
 from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 
 GATEWAY = "gateway"
+_SCHEMES = ("bearer", "dpop")
 
 
-def caller(verifier: TokenVerifier) -> Stage:
+def caller(verifier: TokenVerifier, proofs: ProofsOfPossession | None = None) -> Stage:
     """Builds the stage.
 
-    A service of ours that brings no token speaks for itself, by its mTLS name, where the contract names it.
+    A service of ours that brings no token speaks for itself, by its mTLS name, where the contract names it. Without ``proofs`` no
+    bound token is taken.
     """
 
     async def identify(call: Call, access: options_pb2.Access) -> Actor:
-        header = call.metadata.get("authorization", "")
-        if header[:7].lower() == "bearer ":
-            actor = await verifier.verify(header[7:])
+        scheme, _, token = _authorization(call)
+        if scheme.lower() in _SCHEMES:
+            actor = await verifier.verify(token)
             if GATEWAY in call.peers:
                 # A neighbour passes on a token that was looked at when it came in, and tells no address.
                 addresses.require(actor.ip_ranges, actor.client, call.address)
@@ -43,6 +47,8 @@ def caller(verifier: TokenVerifier) -> Stage:
 
         async def with_caller(request: Any, call: Call) -> Message:
             call.actor = await identify(call, access)
+            # Once: what streams goes on by the same proof.
+            await _require_possession(call, proofs)
             if method.descriptor.client_streaming:
                 # What was withdrawn while a stream went on ends it.
                 request = asked_again(request, lambda: identify(call, access))
@@ -51,3 +57,18 @@ def caller(verifier: TokenVerifier) -> Stage:
         return with_caller
 
     return stage
+
+
+def _authorization(call: Call) -> tuple[str, str, str]:
+    """Returns scheme, blank and token as they were brought."""
+    return call.metadata.get("authorization", "").partition(" ")
+
+
+async def _require_possession(call: Call, proofs: ProofsOfPossession | None) -> None:
+    """Asks for the proof where the token comes in: a neighbour passes on what was looked at then, and has no key."""
+    if GATEWAY not in call.peers or not call.actor.token:
+        return
+    if proofs is not None:
+        await proofs.require(call.actor, _authorization(call)[0], RequestSeen.of_call(call.metadata, call.method.path))
+    elif call.actor.bound_key:
+        raise not_proven("missing", "no proofs are taken here")

@@ -14,6 +14,7 @@ from tongban.options.v1 import options_pb2
 
 KINDS, STATES, _ENVIRONMENTS = Names(pb.ClientKind), Names(pb.ClientState), Names(pb.ClientEnvironment)
 _AUTH_METHODS, _ACTOR_KINDS = Names(pb.ClientAuthMethod), Names(options_pb2.ActorKind)
+_CONSTRAINTS = Names(pb.SenderConstraint)
 
 
 def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, region: ClientEnvironment) -> Client:
@@ -58,6 +59,7 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         backchannel_logout_session_required=asked.backchannel_logout_session_required,
         device_sign_in=asked.device_sign_in,
         assurance_names=_names(asked).to_texts(),
+        sender_constraint=terms.sender_constraint,
     )
 
 
@@ -84,6 +86,7 @@ def terms_of(said: pb.Client) -> ClientTerms:
         max_assurance=right.max_assurance,
         ip_ranges=tuple(said.ip_ranges),
         expire_time=moment_of(said.expire_time, "client.expire_time") if said.HasField("expire_time") else None,
+        sender_constraint=_CONSTRAINTS.name(said.sender_constraint),
     )
 
 
@@ -93,6 +96,7 @@ def _terms_message(terms: ClientTerms) -> pb.ClientTerms:
         assertion_right=_right(terms),
         ip_ranges=terms.ip_ranges,
         expire_time=timestamp(terms.expire_time),
+        sender_constraint=_CONSTRAINTS.number(terms.sender_constraint),
     )
 
 
@@ -135,4 +139,5 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         backchannel_logout_session_required=row.backchannel_logout_session_required,
         device_sign_in=row.device_sign_in,
         assurance_names=[pb.AssuranceName(value=each.value, assurance=each.assurance) for each in row.assurance.names],
+        sender_constraint=_CONSTRAINTS.number(row.sender_constraint),
     )

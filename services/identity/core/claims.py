@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from libs.access.bound_keys import SCHEME, bound_key
 from libs.errors import Unauthenticated, reasons
 
 LEEWAY_SECONDS = 60
@@ -133,6 +134,8 @@ class Claims:
         represented: for whom the staff stand in, `staff/…` (claim `stands_in_for`); the posts are then that one's. Empty where
             they act in posts of their own.
         substitution: by which substitution, likewise.
+        bound_key: the thumbprint (RFC 7638) of the key that who shows the token must prove (claim `cnf`, RFC 9449, 6.1); empty where
+            anybody may show it.
     """
 
     type: TokenType
@@ -166,11 +169,17 @@ class Claims:
     grant: str = ""
     represented: str = ""
     substitution: str = ""
+    bound_key: str = ""
 
     @property
     def lifetime(self) -> int:
         """How many seconds lie between `iat` and `exp`."""
         return self.exp - self.iat
+
+    @property
+    def token_type(self) -> str:
+        """How an access token is brought (RFC 6749, 7.1): as a bearer's, or with a proof of its key."""
+        return SCHEME if self.bound_key else "Bearer"
 
     def actors(self) -> Iterator[ActingParty]:
         """Everybody who acts in the subject's place, the last one first."""
@@ -213,6 +222,7 @@ class Claims:
             "grant_id": self.grant,
             "stands_in_for": self.represented,
             "substitution": self.substitution,
+            "cnf": {"jkt": self.bound_key} if self.bound_key else {},
             **_authority_payload(self.authority),
         }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -257,6 +267,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             grant=_text(payload, "grant_id", ""),
             represented=_text(payload, "stands_in_for", ""),
             substitution=_text(payload, "substitution", ""),
+            bound_key=bound_key(payload.get("cnf")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error

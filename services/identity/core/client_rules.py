@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.access.bound_keys import not_proven
 from libs.errors import invalid_field, reasons, state_conflict
 from services.identity.core.approval import PEOPLE
 from services.identity.core.assurance_names import AssuranceNames, of_texts
@@ -84,6 +85,7 @@ class Client:
         backchannel_logout_session_required: whether it must be told which session.
         device_sign_in: whether people sign in to it at devices without a keyboard.
         assurance_names: what its owner calls the levels of assurance.
+        sender_constraint: how its tokens must be bound to a key; empty where they need not be.
     """
 
     id: str
@@ -122,6 +124,7 @@ class Client:
     backchannel_logout_session_required: bool = False
     device_sign_in: bool = False
     assurance_names: tuple[str, ...] = ()
+    sender_constraint: str = ""
     version: int = 1
 
     @property
@@ -148,7 +151,9 @@ class Client:
     @property
     def terms(self) -> ClientTerms:
         """What it may do, where from and until when."""
-        return ClientTerms(self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time)
+        return ClientTerms(
+            self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time, self.sender_constraint
+        )
 
     @property
     def end(self) -> int:
@@ -207,6 +212,12 @@ def check_environment(client: Client, region: ClientEnvironment) -> None:
         raise reasons.client_wrong_environment(
             "the client is for another environment", client=client.name, environment=client.environment
         )
+
+
+def check_bound(client: Client, key: str) -> None:
+    """Raises Unauthenticated POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and no ``key`` was proven."""
+    if client.sender_constraint and not key:
+        raise not_proven("demanded", "the client gets tokens only with a proof of its key")
 
 
 def check_assertion(client: Client, actor_kind: str, now: datetime) -> None:

@@ -24,6 +24,7 @@ class ClientTerms:
         max_assurance: the highest assurance believed from it.
         ip_ranges: where it calls from; none means anywhere.
         expire_time: until when, by the machine's clock; None means for ever.
+        sender_constraint: how its tokens must be bound to a key (SenderConstraint of the contract); empty where they need not be.
     """
 
     scopes: tuple[str, ...]
@@ -31,6 +32,7 @@ class ClientTerms:
     max_assurance: int
     ip_ranges: tuple[str, ...]
     expire_time: datetime | None
+    sender_constraint: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON keeps it."""
@@ -39,6 +41,7 @@ class ClientTerms:
             **told,
             "ip_ranges": self.ip_ranges,
             "expire_time": self.expire_time.isoformat() if self.expire_time else "",
+            "sender_constraint": self.sender_constraint,
         }
 
     @classmethod
@@ -50,6 +53,7 @@ class ClientTerms:
             told["max_assurance"],
             tuple(told["ip_ranges"]),
             datetime.fromisoformat(told["expire_time"]) if told["expire_time"] else None,
+            told.get("sender_constraint", ""),
         )
 
 
@@ -72,6 +76,7 @@ def allows(wide: ClientTerms, terms: ClientTerms) -> bool:
         and terms.max_assurance <= wide.max_assurance
         and _lies_in(terms.ip_ranges, wide.ip_ranges)
         and _end(terms.expire_time) <= _end(wide.expire_time)
+        and wide.sender_constraint in ("", terms.sender_constraint)
     )
 
 
@@ -83,6 +88,7 @@ def in_common(stands: ClientTerms, asked: ClientTerms) -> ClientTerms:
         min(stands.max_assurance, asked.max_assurance),
         _shared(stands.ip_ranges, asked.ip_ranges),
         min(stands.expire_time, asked.expire_time, key=_end),
+        stands.sender_constraint or asked.sender_constraint,
     )
 
 

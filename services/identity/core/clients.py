@@ -40,7 +40,7 @@ clients = sa.Table(
     sa.Column("expiry_notice", sa.SmallInteger),
     columns.moment("rotate_time"),
     sa.Column("pending_terms", JSONB),
-    *map(columns.text, ("request_note", "applicant", "refuse_reason", "backchannel_logout_uri")),
+    *map(columns.text, ("request_note", "applicant", "refuse_reason", "backchannel_logout_uri", "sender_constraint")),
     *map(columns.no, ("backchannel_logout_session_required", "device_sign_in")),
     columns.texts("assurance_names", empty=True),
     *columns.life(),

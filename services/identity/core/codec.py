@@ -66,10 +66,10 @@ class TokenCodec:
         """The machine's time."""
         return self._clock.now()
 
-    def issue(self) -> TokenIssue:
-        """Returns what a token made now has in common with every other."""
+    def issue(self, key: str = "") -> TokenIssue:
+        """Returns what a token made now has in common with every other; ``key`` is the thumbprint of the one that it is bound to."""
         jti, txn = str(uuid.uuid4()), str(uuid.uuid4())
-        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds)
+        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds, key)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

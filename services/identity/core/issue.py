@@ -8,7 +8,7 @@ from libs.errors import reasons
 from libs.separation import EVERYBODY
 from services.identity.core import assurance
 from services.identity.core.claims import LONGEST_SECONDS, ActorKind, Claims, TokenType, invalid
-from services.identity.core.client_rules import Client, check_assertion, check_standing
+from services.identity.core.client_rules import Client, check_assertion, check_bound, check_standing
 
 MOST_NEAR = 50
 """So many names of those near to a member of staff fit into a token beside everything else."""
@@ -25,6 +25,7 @@ class TokenIssue:
         jti: a fresh id, unguessable.
         txn: another one, for the records of what the token is for.
         access_seconds: how long access tokens live; more than 600 counts as 600.
+        key: the thumbprint of the key that who asks has proven, to which it is bound; empty where they proved none.
     """
 
     region: str
@@ -33,6 +34,7 @@ class TokenIssue:
     jti: str
     txn: str
     access_seconds: int = 600
+    key: str = ""
 
     @property
     def home(self) -> str:
@@ -127,6 +129,7 @@ def access(issue: TokenIssue, sub: str, kind: ActorKind, scope: tuple[str, ...],
         jti=issue.jti,
         actor_kind=kind,
         scope=scope,
+        bound_key=issue.key,
     )
 
 
@@ -140,13 +143,19 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED.
+        Unauthenticated: POSSESSION_NOT_PROVEN.
     """
     check_standing(client, issue.now)
     return through(client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
 
 
 def through(client: Client, made: Claims) -> Claims:
-    """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may."""
+    """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may.
+
+    Raises:
+        Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and this is a bearer's.
+    """
+    check_bound(client, made.bound_key)
     return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota)
 
 
@@ -168,6 +177,7 @@ def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn,
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
+        Unauthenticated: POSSESSION_NOT_PROVEN.
     """
     check_assertion(channel, ActorKind.PERSON, issue.now)
     made = access(issue, person, ActorKind.PERSON, scope, channel.end)
@@ -184,6 +194,7 @@ def for_staff(
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
+        Unauthenticated: POSSESSION_NOT_PROVEN.
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
     check_assertion(channel, ActorKind.STAFF, issue.now)

@@ -9,6 +9,7 @@ from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
+from libs.security.possession import ProofsOfPossession
 from services.identity.config import Config
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.client_secrets import ClientSecrets
@@ -32,6 +33,7 @@ class Parts:
         wall: the machine's clock, by which tokens and credentials live.
         codec: makes and reads tokens.
         once: what may be used once.
+        proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
         vouching: who people are, told to other regions and by them.
     """
@@ -48,6 +50,7 @@ class Parts:
     cipher: FieldCipher
     codec: TokenCodec
     once: UsedOnce
+    proofs: ProofsOfPossession
     records: TokenRecords
     client_secrets: ClientSecrets
     withdrawals: TokenWithdrawals
@@ -71,6 +74,7 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         cipher=process.cipher,
         codec=TokenCodec(keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds),
         once=UsedOnce(process.redis, home),
+        proofs=process.proofs,
         records=TokenRecords(process.audit),
         client_secrets=ClientSecrets(process.keys, process.provider),
         withdrawals=TokenWithdrawals(database, process.wall, process.withdrawals),

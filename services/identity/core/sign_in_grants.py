@@ -45,6 +45,7 @@ sign_in_grants = sa.Table(
     columns.nothing_yet("address"),
     columns.nothing_yet("device_name"),
     columns.moment("expire_time"),
+    columns.text("bound_key"),
     *columns.life(),
     sa.Index("sign_in_grants_of_person", "person", "client"),
     sa.Index("sign_in_grants_of_session", "session"),
@@ -83,6 +84,8 @@ class SignInGrant:
         revoke_time, revoke_reason: when and why nothing is given any more.
         address, device_name: where the browser was in which the person agreed, and the device at which they signed in, encrypted.
         expire_time: until when the client can go on at most; None of those that were before it was kept.
+        bound_key: the thumbprint of the key for which the code was asked (`dpop_jkt`), or to which its first tokens are bound; empty where
+            they are bearers'.
     """
 
     id: str
@@ -108,6 +111,7 @@ class SignInGrant:
     address: bytes = b""
     device_name: bytes = b""
     expire_time: datetime | None = None
+    bound_key: str = ""
     version: int = 1
 
     @property

@@ -1,12 +1,13 @@
 """Reads the token endpoint's form, and the client's credentials in it or in the Authorization header."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote_plus
 
 from starlette.requests import Request
 
 from libs import outside
+from libs.security.possession import HEADER, REQUEST_SEEN, RequestSeen
 from services.identity.core.oauth_errors import OAuthRefusal, invalid_request
 
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -24,11 +25,13 @@ class TokenForm:
         body: the bytes as they came.
         fields: the fields; none stands twice.
         authorization: the Authorization header, or an empty string.
+        seen: the request that brought it, with its proof of possession.
     """
 
     body: bytes
     fields: dict[str, str]
     authorization: str
+    seen: RequestSeen = field(default_factory=lambda: RequestSeen("", "", ""))
 
     def get(self, name: str) -> str:
         """Returns a field, an empty string where it is missing."""
@@ -72,7 +75,17 @@ async def read_form(request: Request) -> TokenForm:
     fields = {_fit(name, "a field's name", _LONGEST_NAME): _fit(value, "a field", _LARGEST) for name, value in pairs}
     if len(fields) != len(pairs):
         raise invalid_request("a field stands twice")
-    return TokenForm(body, fields, request.headers.get("authorization", ""))
+    return TokenForm(body, fields, request.headers.get("authorization", ""), seen(request))
+
+
+def seen(request: Request) -> RequestSeen:
+    """Returns a request as the gateway saw it, with its proof; raises OAuthRefusal where it brings several (RFC 9449, 4.3)."""
+    proofs = request.headers.getlist(HEADER)
+    if len(proofs) > 1:
+        raise OAuthRefusal("invalid_dpop_proof", "a request brings one proof", reason="POSSESSION_NOT_PROVEN")
+    # The gateway sends this on as it is, so that verb and path are those that it saw.
+    name = request.headers.get(REQUEST_SEEN, "")
+    return RequestSeen("".join(proofs), request.method, request.url.path, name)
 
 
 def _fit(value: str, what: str, most: int) -> str:

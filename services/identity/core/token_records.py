@@ -24,12 +24,14 @@ class TokenRequest:
         call: the call that brought it; None where HTTP did.
         address: where it was asked from, as the gateway saw it; None where a service of the region asks.
         receipts: those of the records that were written of it; HTTP answers with the last, as a call does.
+        key: the thumbprint of the key that who asks has proven (DPoP); empty where they proved none.
     """
 
     digest: bytes
     call: Call | None = None
     address: str | None = None
     receipts: list[common_pb2.Receipt] = field(default_factory=list)
+    key: str = ""
 
 
 class TokenRecords:

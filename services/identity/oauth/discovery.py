@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from libs.security.possession import ALGORITHMS
 from services.identity.core.codec import TOKEN_PATH
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -36,6 +37,7 @@ _CLAIMS = (
     "transfer",
     "amr",
     "sid",
+    "cnf",
     "nonce",
     "name",
 )
@@ -46,6 +48,7 @@ def document(issuer: str, base_url: str, further_grants: Sequence[str]) -> dict[
     return {
         "issuer": issuer,
         "token_endpoint": f"{base_url}{TOKEN_PATH}",
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "jwks_uri": f"{base_url}/.well-known/jwks.json",
         "authorization_endpoint": f"{base_url}/oauth/authorize",
         "device_authorization_endpoint": f"{base_url}/oauth/device_authorization",

@@ -1,6 +1,7 @@
 """The token endpoint, and what is published beside it: discovery and keys."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -74,6 +75,7 @@ class OAuthEndpoints:
     ) -> None:
         codec = parts.codec
         self._answering = answering
+        self._proofs = parts.proofs
         self._routes = routes
         self._codec = codec
         self._exchange = exchange
@@ -105,12 +107,14 @@ class OAuthEndpoints:
         if serve is None:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
         client = await self._answering.client(form, asked)
+        # Its receipts are those of the request that is answered.
+        asked = replace(asked, key=await self._proofs.key(form.seen))
         return JSONResponse(await serve(form, asked, client), headers=NOT_STORED)
 
-    async def _client_credentials(self, form: TokenForm, _asked: TokenRequest, client: Client | None) -> Json:
+    async def _client_credentials(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         if client is None:
             raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
-        return self._answer(self._grants.for_client(client, form.get("scope")))
+        return self._answer(self._grants.for_client(client, form.get("scope"), asked.key))
 
     async def _jwt_bearer(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         made = await self._grants.for_asserted(
@@ -123,7 +127,7 @@ class OAuthEndpoints:
     def _answer(self, claims: Claims) -> Json:
         return {
             "access_token": self._codec.encode(claims),
-            "token_type": "Bearer",
+            "token_type": claims.token_type,
             "expires_in": claims.lifetime,
             "scope": " ".join(claims.scope),
         }

@@ -25,9 +25,14 @@ class TokenGrants:
         self._parts = parts
         self._authentication = authentication
 
-    def for_client(self, client: Client, scope: str) -> Claims:
-        """Makes the claims of an authenticated client's own token; raises PermissionDenied SCOPE_NOT_GRANTED."""
-        return issue.for_client(self._parts.codec.issue(), client, narrow(client.scopes, scope))
+    def for_client(self, client: Client, scope: str, key: str = "") -> Claims:
+        """Makes the claims of an authenticated client's own token, bound to the key that it has proven.
+
+        Raises:
+            PermissionDenied: SCOPE_NOT_GRANTED.
+            Unauthenticated: POSSESSION_NOT_PROVEN.
+        """
+        return issue.for_client(self._parts.codec.issue(key), client, narrow(client.scopes, scope))
 
     async def for_asserted(self, token: str, scope: str, asked: TokenRequest, substitution: str = "") -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
@@ -41,7 +46,7 @@ class TokenGrants:
 
         Raises:
             InvalidArgument: FIELD_INVALID where somebody else than staff names a substitution.
-            Unauthenticated: TOKEN_INVALID.
+            Unauthenticated: TOKEN_INVALID, POSSESSION_NOT_PROVEN.
             PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, CLIENT_WRONG_ENVIRONMENT,
                 CLIENT_ADDRESS_NOT_ALLOWED, SCOPE_NOT_GRANTED, SUBSTITUTION_NOT_ACTIVE.
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
@@ -55,24 +60,28 @@ class TokenGrants:
             raise invalid_field("substitution", "substitution.staff", "is of staff")
         try:
             if kind is ActorKind.STAFF:
-                made = await self._staff(channel, assertion, scope, substitution)
+                made = await self._staff(channel, assertion, scope, substitution, asked.key)
             else:
-                made = await self._person(channel, assertion, scope)
+                made = await self._person(channel, assertion, scope, asked.key)
         except NotFound as error:
             raise invalid("sub", "the assertion speaks of nobody who is known here") from error
         await self._authentication.use_up("grant", channel, assertion)
         await self._parts.records.write(asked, made, method=_JWT_BEARER, token=token_name(made))
         return made
 
-    async def _person(self, channel: Client, assertion: ClientAssertion, scope: str) -> Claims:
+    async def _person(self, channel: Client, assertion: ClientAssertion, scope: str, key: str) -> Claims:
         if not assertion.acr:
             raise invalid("acr", "the assertion must say how far the channel knows the person (acr)")
         async with self._parts.database.read() as connection:
             person = await active_person(connection, assertion.subject)
         session = issue.SignIn(person.assurance, _level(channel, assertion), assertion.auth_time)
-        return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
+        return issue.for_person(
+            self._parts.codec.issue(key), channel, person.name, session, narrow(roles.PERSON, scope)
+        )
 
-    async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str) -> Claims:
+    async def _staff(
+        self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str, key: str
+    ) -> Claims:
         async with self._parts.database.read() as connection:
             facts, duties = await staff_standing(
                 connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now(), substitution
@@ -81,7 +90,7 @@ class TokenGrants:
         granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
         level = _level(channel, assertion) if assertion.acr else assurance.HIGHEST
         session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
-        return issue.for_staff(self._parts.codec.issue(), channel, facts, granted, session)
+        return issue.for_staff(self._parts.codec.issue(key), channel, facts, granted, session)
 
 
 def _level(channel: Client, assertion: ClientAssertion) -> int:

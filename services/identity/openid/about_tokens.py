@@ -3,7 +3,9 @@
 from typing import Any
 
 from libs.access.actor import Actor
+from libs.access.bound_keys import SCHEME
 from libs.errors import TongbanError
+from libs.security.possession import CHALLENGE, RequestSeen
 from libs.security.tokens import TokenVerifier
 from services.identity.core.accounts import active_person
 from services.identity.core.client_rules import Client
@@ -31,6 +33,7 @@ _TOLD = (
     "mandate",
     "act",
     "sid",
+    "cnf",
 )
 
 
@@ -63,7 +66,8 @@ class AboutTokens:
         if actor.client != client.id:
             return _INACTIVE
         said = {name: actor.claims[name] for name in _TOLD if name in actor.claims}
-        return {"active": True, "token_type": "Bearer", **said, "acr": client.assurance.named(actor.assurance)}
+        kind = SCHEME if actor.bound_key else "Bearer"
+        return {"active": True, "token_type": kind, **said, "acr": client.assurance.named(actor.assurance)}
 
     async def revoked(self, form: TokenForm, asked: TokenRequest, client: Client) -> None:
         """Ends what a token stands for; an access token by itself can't be ended, and lives for minutes."""
@@ -72,13 +76,13 @@ class AboutTokens:
             raise OAuthRefusal("unsupported_token_type", "access tokens end by themselves, or with their session")
         await self._grants.revoke(token, client, asked)
 
-    async def user(self, token: str, asked: TokenRequest) -> Json:
+    async def user(self, authorization: str, seen: RequestSeen, asked: TokenRequest) -> Json:
         """Says whose token it is, as far as its scope lets the client know; recorded where that is more than the name of the account.
 
         Raises:
             OAuthRefusal: the token is not good (401), or was not given for this (403).
         """
-        actor = await self._actor(token)
+        actor = await self._actor(authorization, seen)
         scopes = actor.scopes
         if OPENID not in scopes or not actor.person:
             raise _refused("insufficient_scope", "the token was not given for this", 403)
@@ -92,12 +96,22 @@ class AboutTokens:
         await self._grants.recorded_user(actor.subject, actor.client, asked)
         return {"sub": actor.subject, "name": person.clear_name(self._parts.cipher)}
 
-    async def _actor(self, token: str) -> Actor:
+    async def _actor(self, authorization: str, seen: RequestSeen) -> Actor:
+        """Returns whose the token is that was brought, by who has its key where it is bound to one."""
+        scheme, _, token = authorization.partition(" ")
+        known = scheme.lower() in ("bearer", SCHEME.lower())
         try:
-            return await self._verifier.verify(token)
+            actor = await self._verifier.verify(token.strip() if known else "")
+            await self._parts.proofs.require(actor, scheme, seen)
+            return actor
         except TongbanError as error:
             if (unsure := passing(error)) is not None:
                 raise unsure from error
+            if error.reason == "POSSESSION_NOT_PROVEN":
+                headers = {"www-authenticate": CHALLENGE}
+                raise OAuthRefusal(
+                    "invalid_dpop_proof", error.message, status=401, reason=error.reason, headers=headers
+                ) from error
             raise _refused("invalid_token", "the access token is not good", 401) from error
 
     @property

@@ -10,13 +10,14 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
 from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 
+from libs.access.bound_keys import not_proven
 from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.ids.uuid7 import uuid7
 from services.identity.core import sign_in_grants
 from services.identity.core.client_rules import Client, ClientKind, ClientState, plain_id
 from services.identity.core.clients import find_client
-from services.identity.core.oauth_errors import OAuthRefusal
+from services.identity.core.oauth_errors import OAuthRefusal, refused_grant
 from services.identity.core.parts import Parts
 from services.identity.core.sessions import SignInSession
 from services.identity.core.sign_in_grants import SignInGrant
@@ -78,9 +79,14 @@ class Authorizations:
         self._parts = parts
         self._devices = devices
 
-    async def push(self, client: Client, form: Mapping[str, str]) -> str:
-        """Keeps a request for its client (RFC 9126); returns the reference to it. Raises OAuthRefusal."""
+    async def push(self, client: Client, form: Mapping[str, str], key: str) -> str:
+        """Keeps a request for its client (RFC 9126); returns the reference to it. Raises OAuthRefusal.
+
+        Its code is good for who has ``key`` then, the thumbprint of the one that was proven (RFC 9449, 10.1); empty where none was.
+        """
         parameters = {name: value for name, value in form.items() if name not in _CREDENTIALS}
+        if key and parameters.setdefault("dpop_jkt", key) != key:
+            raise refused_grant(not_proven("dpop_jkt", "dpop_jkt names another key than the proof's"))
         if "request_uri" in parameters or plain_id(parameters.get("client_id", client.id)) != client.id:
             raise OAuthRefusal("invalid_request", "a pushed request refers to no other, and names its own client")
         parameters["client_id"] = client.id
@@ -249,6 +255,7 @@ class Authorizations:
             update_time=now,
             address=self._parts.cipher.encrypt_text(sign_in_grants.ADDRESS, identifier, address),
             expire_time=now + CODE_LASTS,
+            bound_key=parameters.get("dpop_jkt", ""),
         )
 
         async def work(tx: Transaction) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.access import roles
+from libs.access.bound_keys import not_proven
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command
 from libs.db.uow import Transaction
@@ -73,10 +74,12 @@ class CodeGrants:
                 return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
             if grant.code_expire_time <= now or not await self.stands(tx, grant):
                 return ExchangeOutcome(reason="the code is over")
+            if grant.bound_key not in ("", asked.key):
+                raise not_proven("dpop_jkt", "the code was asked for with another key")
             generation = 1 if OFFLINE in grant.scope.split() else 0
-            reply = self._reply(party, grant, form.fields, generation)
+            reply = self._reply(party, grant, form.fields, generation, asked.key)
             if reply.status == 200:
-                await self.begin(tx, grant, generation, now)
+                await self.begin(tx, grant, generation, now, asked.key)
                 asked.receipts.append(tx.record(grant.name))
             return ExchangeOutcome(reply)
 
@@ -102,7 +105,9 @@ class CodeGrants:
                 return ExchangeOutcome(
                     reason="the refresh token was used before; nothing that it gave is good any more"
                 )
-            reply = self._reply(party, grant, form.fields, next_one)
+            if grant.bound_key and not asked.key:
+                raise not_proven("bound", "the sign-in gives bound tokens alone")
+            reply = self._reply(party, grant, form.fields, next_one, asked.key)
             if reply.status == 200:
                 if next_one != grant.generation:
                     change = {"generation": next_one, "rotate_time": now, "update_time": now}
@@ -113,11 +118,11 @@ class CodeGrants:
 
         return await self.answered(_REFRESH, asked, party, work)
 
-    async def begin(self, tx: Transaction, grant: SignInGrant, generation: int, now: datetime) -> None:
-        """Notes that a sign-in's first tokens are given, with so many refresh tokens."""
+    async def begin(self, tx: Transaction, grant: SignInGrant, generation: int, now: datetime, key: str) -> None:
+        """Notes that a sign-in's first tokens are given, with so many refresh tokens, bound to ``key`` where it is not empty."""
         change = {"code_use_time": now, "generation": generation, "rotate_time": now, "update_time": now}
         until = until_at_most(grant, generation, now)
-        await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change, expire_time=until)
+        await sign_in_grants.UPDATE.one(tx.connection, grant.id, **change, expire_time=until, bound_key=key)
 
     async def answered(self, method: str, asked: TokenRequest, client: Client, work: Any) -> Json:
         """Runs one exchange, and returns its answer; raises OAuthRefusal, also where what is kept of it stands."""
@@ -145,21 +150,27 @@ class CodeGrants:
             return False
         return not await self._sessions.ended(tx.connection, grant.session)
 
-    def _reply(self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int) -> OAuthReply:
-        made = self.tokens(client, grant, generation, form.get("scope", ""))
+    def _reply(
+        self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int, key: str
+    ) -> OAuthReply:
+        made = self.tokens(client, grant, generation, key, form.get("scope", ""))
         return Exchange(self._parts.codec, client, held=grant, tokens=made).answered(form)
 
-    def tokens(self, client: Client, grant: SignInGrant, generation: int, narrowed: str = "") -> MadeTokens:
-        """Makes what is given for a sign-in, with a refresh token of that number where it is not 0."""
-        claims = self._claims(client, grant, narrowed)
-        refresh = self._refresh_tokens.make(grant, generation) if generation else ""
-        return MadeTokens(self._parts.codec.encode(claims), claims.lifetime, refresh)
+    def tokens(self, client: Client, grant: SignInGrant, generation: int, key: str, narrowed: str = "") -> MadeTokens:
+        """Makes what is given for a sign-in, bound to ``key``, with a refresh token of that number where it is not 0.
 
-    def _claims(self, client: Client, grant: SignInGrant, narrowed: str) -> Claims:
+        Raises:
+            Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and there is no key.
+        """
+        claims = self._claims(client, grant, key, narrowed)
+        refresh = self._refresh_tokens.make(grant, generation) if generation else ""
+        return MadeTokens(self._parts.codec.encode(claims), claims.token_type, claims.lifetime, refresh)
+
+    def _claims(self, client: Client, grant: SignInGrant, key: str, narrowed: str) -> Claims:
         """Builds what the access token says: what was granted, of what the client may have now."""
         asked = narrowed.split() or grant.scope.split()
         scope = (*sorted(OPENID_SCOPES.intersection(asked, grant.scope.split())), *_permitted(client, grant, asked))
-        made = access(self._parts.codec.issue(), grant.person, ActorKind.PERSON, scope, client.end)
+        made = access(self._parts.codec.issue(key), grant.person, ActorKind.PERSON, scope, client.end)
         return replace(
             through(client, made),
             acr=grant.assurance,

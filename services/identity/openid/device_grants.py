@@ -47,9 +47,9 @@ class DeviceGrants:
                 return ExchangeOutcome(reason="the device code was used before; nothing that it gave is good any more")
             if grant is not None and (grant.revoke_time is not None or not await self._code_grants.stands(tx, grant)):
                 return ExchangeOutcome(reason="the sign-in is over")
-            reply = await self._reply(tx, party, device, grant, form.fields, now)
+            reply = await self._reply(tx, party, device, grant, form.fields, now, asked.key)
             if reply.status == 200 and grant is not None:
-                await self._used(tx, device, grant, now)
+                await self._used(tx, device, grant, now, asked.key)
                 asked.receipts.append(tx.record(grant.name))
             return ExchangeOutcome(reply)
 
@@ -68,6 +68,7 @@ class DeviceGrants:
         grant: SignInGrant | None,
         form: Mapping[str, str],
         now: datetime,
+        key: str,
     ) -> OAuthReply:
         too_soon = asks_too_soon(device.poll_time, device.interval_seconds, now)
         if device.state is DeviceState.PENDING:
@@ -75,12 +76,14 @@ class DeviceGrants:
             await device_requests.polled(tx.connection, device.id, wait, now)
         over, approved = device.expire_time <= now, _APPROVED.get(device.state)
         asking = AskingDevice(party.id, device.scope, over, approved, too_soon)
-        made = self._code_grants.tokens(party, grant, _first_generation(grant)) if grant is not None else None
+        made = self._code_grants.tokens(party, grant, _first_generation(grant), key) if grant is not None else None
         return Exchange(self._parts.codec, party, held=grant, tokens=made, device=asking).answered(form)
 
-    async def _used(self, tx: Transaction, device: DeviceAuthorization, grant: SignInGrant, now: datetime) -> None:
+    async def _used(
+        self, tx: Transaction, device: DeviceAuthorization, grant: SignInGrant, now: datetime, key: str
+    ) -> None:
         await device_requests.use(tx.connection, device.id)
-        await self._code_grants.begin(tx, grant, _first_generation(grant), now)
+        await self._code_grants.begin(tx, grant, _first_generation(grant), now, key)
 
 
 def _first_generation(grant: SignInGrant) -> int:

@@ -7,9 +7,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from libs.errors import TongbanError
+from libs.security.possession import ProofsOfPossession
 from services.identity.core.answering import Answering, Serve, with_receipt
 from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, refused_grant
-from services.identity.core.token_form import TokenForm
+from services.identity.core.token_form import TokenForm, seen
 from services.identity.core.token_records import TokenRequest
 from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorizations import PUSHED_LASTS
@@ -31,6 +32,7 @@ class OpenIdEndpoints:
         code_grants: CodeGrants,
         device_grants: DeviceGrants,
         about: AboutTokens,
+        proofs: ProofsOfPossession,
     ) -> None:
         self._answering = answering
         self._authorizations = authorizations
@@ -38,6 +40,7 @@ class OpenIdEndpoints:
         self._code_grants = code_grants
         self._device_grants = device_grants
         self._about = about
+        self._proofs = proofs
 
     def grants(self) -> Mapping[str, Serve]:
         """Returns the grants that the token endpoint serves by this."""
@@ -60,7 +63,8 @@ class OpenIdEndpoints:
 
     async def _pushed(self, form: TokenForm, asked: TokenRequest) -> Response:
         """Keeps an authorization request (RFC 9126)."""
-        reference = await self._authorizations.push(await self._answering.proven(form, asked), form.fields)
+        client = await self._answering.proven(form, asked)
+        reference = await self._authorizations.push(client, form.fields, await self._proofs.key(form.seen))
         told = {"request_uri": reference, "expires_in": int(PUSHED_LASTS.total_seconds())}
         return JSONResponse(told, 201, headers=NOT_STORED)
 
@@ -81,10 +85,9 @@ class OpenIdEndpoints:
 
     async def user(self, request: Request) -> Response:
         """Says whose token it is (OpenID Connect Core, 5.3); the token comes in the Authorization header only."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
         asked = TokenRequest(b"")
         try:
-            told = await self._about.user(token.strip() if scheme.lower() == "bearer" else "", asked)
+            told = await self._about.user(request.headers.get("authorization", ""), seen(request), asked)
         except OAuthRefusal as refusal:
             return with_receipt(refusal.response(), asked)
         except TongbanError as error:

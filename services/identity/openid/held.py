@@ -99,6 +99,7 @@ class MadeTokens:
     """What is given where the protocol is content: made before, as it costs nothing to throw away."""
 
     access_token: str
+    token_type: str
     expires_in: int
     refresh_token: str = ""
 

@@ -19,6 +19,7 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core.grants.code import OpenIDCode, OpenIDToken
 
 from libs.access import roles
+from libs.security.possession import THUMBPRINT
 from services.identity.core.client_rules import Client, ClientKind
 from services.identity.core.codec import TokenCodec
 from services.identity.core.scopes import covers
@@ -290,7 +291,7 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
             raise InvalidScopeError
         token = {
             "access_token": made.access_token,
-            "token_type": "Bearer",
+            "token_type": made.token_type,
             "expires_in": made.expires_in,
             "scope": scope,
         }
@@ -302,6 +303,8 @@ class Exchange(AuthorizationServer):  # type: ignore[misc]
         """Checks an authorization request; raises OAuth2Error, with where to tell it where that can be told."""
         if "request" in parameters:
             raise _RequestNotSupported(state=parameters.get("state"))
+        if "dpop_jkt" in parameters and not THUMBPRINT.fullmatch(parameters["dpop_jkt"]):
+            raise InvalidRequestError("dpop_jkt is no thumbprint of a key")
         self.get_consent_grant(_ProtocolRequest("GET", parameters), end_user=person)
 
     def told(self, error: OAuth2Error) -> OAuthReply:

@@ -53,6 +53,8 @@ class GuestAcceptance:
         trust.require(region.id, region.trust, trust.TrustDirection.INBOUND)
         home = rules.HomeRegion(region.id, region.issuer, region.inbound.max_assurance)
         rules.check_assertion(issue, claims, home)
+        # Who proved a key at home proves it here too: an assertion that was copied is of no use.
+        rules.require_key(claims, issue.key)
         trust.require_covered(region.id, region.inbound, claims.actor_kind, claims.acr)
         role = roles.of_guest(rules.guest_kind(claims.actor_kind))
         # What the guest could do at home and what guests may do here: a border gives nobody a right.

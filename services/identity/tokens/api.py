@@ -6,6 +6,7 @@ from libs.errors import reasons
 from libs.rpc.call import Call
 from libs.rpc.messages import moment_of
 from libs.rpc.stages.caller import GATEWAY
+from libs.security.possession import RequestSeen
 from services.identity.core import issue
 from services.identity.core.jwk import jwks_message
 from services.identity.core.parts import Parts
@@ -26,8 +27,12 @@ class TokenApi:
     async def exchange_token(self, request: pb.ExchangeTokenRequest, call: Call) -> pb.ExchangeTokenResponse:
         """Exchanges a token."""
         # A service of ours asks inside the region, with tokens that it was handed.
-        address = call.address if GATEWAY in call.peers else None
-        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call, address))
+        outside = GATEWAY in call.peers
+        seen = RequestSeen.of_call(call.metadata, call.method.path)
+        # Of a token beside the request the key was proven already.
+        key = (call.actor.bound_key or await self._parts.proofs.key(seen)) if outside else ""
+        asked = TokenRequest(sm3(call.received), call, call.address if outside else None, key=key)
+        return await self._exchange.exchange(request, asked)
 
     async def issue_service_token(
         self, request: pb.IssueServiceTokenRequest, call: Call

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from libs.access.bound_keys import not_proven
 from libs.errors import PermissionDenied, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from libs.separation import require_uninvolved
@@ -38,6 +39,12 @@ class HomeRegion:
     region: str
     issuer: str
     max_assurance: int
+
+
+def require_key(shown: Claims, key: str) -> None:
+    """Raises Unauthenticated POSSESSION_NOT_PROVEN where a token that is shown is bound to another key than was proven."""
+    if shown.bound_key not in ("", key):
+        raise not_proven("key", "the token is bound to a key that was not proven")
 
 
 def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: tuple[str, ...]) -> Claims:
@@ -187,6 +194,7 @@ def delegation(issue: TokenIssue, subject: Claims, audience: str, transfer: str)
         # A service of the region uses it, inside.
         ip_ranges=(),
         quota=(),
+        bound_key="",
         target=audience,
         transfer=transfer,
     )
@@ -297,6 +305,7 @@ def _outgoing(issue: TokenIssue, subject: Claims, audience: str, scope: tuple[st
         human=_global(home, subject.human),
         transfer=_global(home, subject.transfer),
         scope=scope,
+        bound_key=issue.key,
     )
 
 

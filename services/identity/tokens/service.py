@@ -6,8 +6,9 @@ from dataclasses import replace
 from libs.access import addresses, roles
 from libs.access.actor import from_claims
 from libs.errors import InvalidArgument, reasons
-from services.identity.core import assurance, scopes
+from services.identity.core import assurance, clients, scopes
 from services.identity.core.claims import Claims, TokenType
+from services.identity.core.client_rules import check_bound
 from services.identity.core.issue import TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.regions import require_trust
@@ -26,11 +27,7 @@ from services.identity.tokens.routes import (
 )
 from tongban.identity.v1 import token_service_pb2 as pb
 
-_URNS = {
-    TokenType.ACCESS: (ACCESS_URN, "Bearer"),
-    TokenType.ASSERTION: (ASSERTION_URN, "N_A"),
-    TokenType.DELEGATION: (DELEGATION_URN, "N_A"),
-}
+_URNS = {TokenType.ACCESS: ACCESS_URN, TokenType.ASSERTION: ASSERTION_URN, TokenType.DELEGATION: DELEGATION_URN}
 _SEND = "cases.caseTransfers.send"
 """Whoever may not send an application to another region gets no delegation to do so."""
 _AT_WINDOW_ONLY = tuple(sorted(set(roles.ASSISTED_PERSON) - set(roles.PERSON)))
@@ -60,10 +57,11 @@ class TokenExchange:
             asked: the same for the record, which notes its receipt there.
         """
         kind, codec = self._kind(request), self._parts.codec
-        made = await self._ways[kind](request, codec.issue(), asked)
+        made = await self._ways[kind](request, codec.issue(asked.key), asked)
+        await self._require_bound(made, asked)
         if kind is not ExchangeKind.ACCEPT:
             await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)
-        urn, token_type = _URNS[made.type]
+        urn, token_type = _URNS[made.type], made.token_type if made.type is TokenType.ACCESS else "N_A"
         return pb.ExchangeTokenResponse(
             access_token=codec.encode(made),
             issued_token_type=urn,
@@ -89,12 +87,23 @@ class TokenExchange:
         )
 
     async def _access(self, token: str, asked: TokenRequest) -> Claims:
-        """Reads an access token that was shown; it holds where its client calls from, also to be exchanged."""
+        """Reads an access token that was shown; it holds where its client calls from, and with its key, also to be exchanged.
+
+        A service of the region, which was handed it, has no key, and what it gets is bound to none.
+        """
         claims = await self._parts.codec.own(token, TokenType.ACCESS)
         await self._parts.withdrawals.check(from_claims(claims.payload(), token))
         if asked.address is not None:
             addresses.require(claims.ip_ranges, claims.client_id, asked.address)
+            rules.require_key(claims, asked.key)
         return claims
+
+    async def _require_bound(self, made: Claims, asked: TokenRequest) -> None:
+        """Refuses a bearer's token through a client that has come to get bound ones alone, made of one from before."""
+        if made.type is not TokenType.ACCESS or made.region or made.bound_key or asked.address is None:
+            return
+        async with self._parts.database.read() as connection:
+            check_bound(await clients.client(connection, f"clients/{made.client_id}"), made.bound_key)
 
     async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token, asked)

@@ -21,6 +21,10 @@ from libs.rpc.json_edge import hints
             reasons.authentication_too_old("newer", max_auth_age="900"),
             {"www-authenticate": 'Bearer realm="tongban", error="insufficient_user_authentication", max_age="900"'},
         ),
+        (
+            reasons.possession_not_proven("no proof", rule="missing"),
+            {"www-authenticate": 'DPoP error="invalid_dpop_proof", algs="ES256 PS256"'},
+        ),
     ],
     ids=lambda each: getattr(each, "reason", ""),
 )

@@ -18,6 +18,7 @@ NARROWER = (
     {"ip_ranges": ("203.0.113.128/25",)},
     {"ip_ranges": ("203.0.113.1/32", "203.0.113.9/32")},
     {"expire_time": DAY - timedelta(seconds=1)},
+    {"sender_constraint": "DPOP"},
 )
 WIDER = (
     {"scopes": ("cases.*",)},
@@ -67,8 +68,21 @@ def test_who_moves_to_other_addresses_is_not_let_in_from_everywhere_meanwhile() 
 
 
 def test_terms_come_back_from_json_as_they_went() -> None:
-    for terms in (STANDS, replace(STANDS, expire_time=None, ip_ranges=())):
+    for terms in (STANDS, replace(STANDS, expire_time=None, ip_ranges=(), sender_constraint="DPOP")):
         assert ClientTerms.of_json(terms.to_json()) == terms
+
+
+def test_terms_that_were_kept_before_demand_no_key() -> None:
+    kept = STANDS.to_json()
+    del kept["sender_constraint"]
+    assert ClientTerms.of_json(kept) == STANDS
+
+
+def test_to_let_bearers_in_again_is_more() -> None:
+    bound = replace(STANDS, sender_constraint="DPOP")
+    assert allows(bound, bound)
+    assert not allows(bound, STANDS)
+    assert in_common(bound, STANDS) == bound
 
 
 @pytest.mark.parametrize(
