@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from libs.errors import TongbanError, invalid_field, reasons
 from libs.rpc import languages, status
-from libs.rpc.call import FORWARDED
+from libs.rpc.call import FORWARDED, SIGNER
 from services.gateway.byte_ranges import ByteRange, Unsatisfiable, wanted
 from tongban.uploads.v1 import upload_service_pb2 as pb
 from tongban.uploads.v1 import upload_service_pb2_grpc
@@ -25,7 +25,7 @@ from tongban.uploads.v1 import upload_service_pb2_grpc
 PREFIX = "/content/"
 """Where the bytes of uploads are: what follows is the upload's name."""
 _PATH, _ELSEWHERE = PREFIX + "{service}/uploads/{key:uuid}", PREFIX + "{rest:path}"
-_PASSED_ON = ("authorization", "traceparent", FORWARDED, languages.HEADER)
+_PASSED_ON = ("authorization", "traceparent", FORWARDED, SIGNER, languages.HEADER)
 _PIECE_BYTES = 256 * 1024
 _MOST_BYTES = 1024 * 1024 * 1024
 _CALL_SECONDS = 30.0

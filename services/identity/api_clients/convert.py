@@ -56,6 +56,7 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         backchannel_logout_uri=asked.backchannel_logout_uri,
         backchannel_logout_session_required=asked.backchannel_logout_session_required,
         device_sign_in=asked.device_sign_in,
+        signs=terms.signs,
     )
 
 
@@ -76,6 +77,7 @@ def terms_of(said: pb.Client) -> ClientTerms:
         max_assurance=right.max_assurance,
         ip_ranges=tuple(said.ip_ranges),
         expire_time=moment_of(said.expire_time, "client.expire_time") if said.HasField("expire_time") else None,
+        signs=said.signed_requests == pb.SIGNED_REQUESTS_REQUIRED,
     )
 
 
@@ -85,7 +87,12 @@ def _terms_message(terms: ClientTerms) -> pb.ClientTerms:
         assertion_right=_right(terms),
         ip_ranges=terms.ip_ranges,
         expire_time=timestamp(terms.expire_time),
+        signed_requests=_signed(terms.signs),
     )
+
+
+def _signed(signs: bool) -> pb.SignedRequests.ValueType:
+    return pb.SIGNED_REQUESTS_REQUIRED if signs else pb.SIGNED_REQUESTS_OPTIONAL
 
 
 def _right(terms: ClientTerms) -> pb.AssertionRight | None:
@@ -126,4 +133,5 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         backchannel_logout_uri=row.backchannel_logout_uri,
         backchannel_logout_session_required=row.backchannel_logout_session_required,
         device_sign_in=row.device_sign_in,
+        signed_requests=_signed(row.signs),
     )

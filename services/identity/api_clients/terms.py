@@ -16,6 +16,7 @@ def changed_terms(row: Client, terms: ClientTerms) -> dict[str, Any]:
         "assertable": terms.assertable,
         "max_assurance": terms.max_assurance,
         "ip_ranges": terms.ip_ranges,
+        "signs": terms.signs,
         **told,
     }
 

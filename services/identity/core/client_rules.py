@@ -82,6 +82,7 @@ class Client:
         backchannel_logout_uri: where it is told that a session ended; empty where it is not.
         backchannel_logout_session_required: whether it must be told which session.
         device_sign_in: whether people sign in to it at devices without a keyboard.
+        signs: whether each of its requests must be signed.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Client:
     backchannel_logout_uri: str = ""
     backchannel_logout_session_required: bool = False
     device_sign_in: bool = False
+    signs: bool = False
     version: int = 1
 
     @property
@@ -140,7 +142,9 @@ class Client:
     @property
     def terms(self) -> ClientTerms:
         """What it may do, where from and until when."""
-        return ClientTerms(self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time)
+        return ClientTerms(
+            self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time, self.signs
+        )
 
     @property
     def end(self) -> int:
@@ -174,6 +178,12 @@ def check_credentials(kind: ClientKind, auth: ClientAuthMethod, *, has_keys: boo
         raise invalid_field("client.auth_method", "client.channel_auth", "a channel signs with its own key")
     if has_assertion_right != (kind is ClientKind.CHANNEL):
         raise invalid_field("client.assertion_right", "client.assertion", "is needed for channels and for nothing else")
+
+
+def check_signing(auth: ClientAuthMethod, *, signs: bool) -> None:
+    """Raises InvalidArgument FIELD_INVALID where requests are to be signed by what has no key."""
+    if signs and auth is not ClientAuthMethod.PRIVATE_KEY_JWT:
+        raise invalid_field("client.signed_requests", "client.signs", "only who has a key of its own can sign")
 
 
 def check_active(client: Client) -> None:

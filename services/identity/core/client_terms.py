@@ -24,6 +24,7 @@ class ClientTerms:
         max_assurance: the highest assurance believed from it.
         ip_ranges: where it calls from; none means anywhere.
         expire_time: until when, by the machine's clock; None means for ever.
+        signs: whether each of its requests must be signed.
     """
 
     scopes: tuple[str, ...]
@@ -31,6 +32,7 @@ class ClientTerms:
     max_assurance: int
     ip_ranges: tuple[str, ...]
     expire_time: datetime | None
+    signs: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON keeps it."""
@@ -38,6 +40,7 @@ class ClientTerms:
         return {
             **told,
             "ip_ranges": self.ip_ranges,
+            "signs": self.signs,
             "expire_time": self.expire_time.isoformat() if self.expire_time else "",
         }
 
@@ -50,6 +53,7 @@ class ClientTerms:
             told["max_assurance"],
             tuple(told["ip_ranges"]),
             datetime.fromisoformat(told["expire_time"]) if told["expire_time"] else None,
+            bool(told.get("signs")),
         )
 
 
@@ -72,6 +76,7 @@ def allows(wide: ClientTerms, terms: ClientTerms) -> bool:
         and terms.max_assurance <= wide.max_assurance
         and _lies_in(terms.ip_ranges, wide.ip_ranges)
         and _end(terms.expire_time) <= _end(wide.expire_time)
+        and terms.signs >= wide.signs
     )
 
 
@@ -83,6 +88,7 @@ def in_common(stands: ClientTerms, asked: ClientTerms) -> ClientTerms:
         min(stands.max_assurance, asked.max_assurance),
         _shared(stands.ip_ranges, asked.ip_ranges),
         min(stands.expire_time, asked.expire_time, key=_end),
+        stands.signs or asked.signs,
     )
 
 

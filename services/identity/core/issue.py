@@ -147,7 +147,7 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
 
 def through(client: Client, made: Claims) -> Claims:
     """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may."""
-    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota)
+    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota, signs=client.signs)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:

@@ -27,7 +27,7 @@ class TokenApi:
         """Exchanges a token."""
         # A service of ours asks inside the region, with tokens that it was handed.
         address = call.address if GATEWAY in call.peers else None
-        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call, address))
+        return await self._exchange.exchange(request, TokenRequest(sm3(call.received), call, address, call.signer))
 
     async def issue_service_token(
         self, request: pb.IssueServiceTokenRequest, call: Call

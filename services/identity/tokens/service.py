@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from libs.access import addresses, roles
+from libs.access import addresses, roles, signing
 from libs.errors import InvalidArgument, reasons
 from services.identity.core import assurance, scopes
 from services.identity.core.claims import Claims, TokenType
@@ -92,6 +92,7 @@ class TokenExchange:
         claims = await self._parts.codec.own(token, TokenType.ACCESS)
         if asked.address is not None:
             addresses.require(claims.ip_ranges, claims.client_id, asked.address)
+            signing.require(claims.client_id, asked.signer, signs=claims.signs)
         return claims
 
     async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
