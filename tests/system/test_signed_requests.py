@@ -95,12 +95,12 @@ async def test_json_is_signed_once_each(regions: Regions) -> None:
     assert _why(await http.get(f"/v1/{name}", headers=headers)) == "OK"
     for _ in range(4):  # on either replica
         assert _why(await http.get(f"/v1/{name}", headers=headers)) == "SIGNATURE_REPLAYED"
-    body = b'{"pageSize": 5}'
+    body = b'{"qrContent": "x"}'
     posted = bearer | {"content-type": "application/json"}
-    posted |= RequestSigner(key, "sm3").headers("POST", f"{office.gateway.url}/v1/consents:read", posted, body)
-    changed = await http.post("/v1/consents:read", headers=posted, content=b'{"pageSize": 6}')
+    posted |= RequestSigner(key, "sm3").headers("POST", f"{office.gateway.url}/v1/licenses:verify", posted, body)
+    changed = await http.post("/v1/licenses:verify", headers=posted, content=b'{"qrContent": "y"}')
     assert (_why(changed), changed.json()["details"][0]["metadata"]) == ("SIGNATURE_INVALID", {"rule": "digest"})
-    whole = await http.post("/v1/consents:read", headers=posted, content=body)
+    whole = await http.post("/v1/licenses:verify", headers=posted, content=body)
     assert _why(whole) not in ("SIGNATURE_INVALID", "SIGNATURE_REQUIRED", "SIGNATURE_REPLAYED")
     await region.caller.connection.close()
 
