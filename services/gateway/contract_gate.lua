@@ -384,6 +384,8 @@ end
 local function note_signed(handle, headers, path)
   if not headers:get("signature-input") and not headers:get("signature") then return end
   if T.streamed[path] then refuse("streamed") end
+  -- Whose keys they are says the token.
+  if sub(path, 1, 4) == "/v1/" and not has_token(headers) then refuse("token") end
   note(handle, "signed", true)
 end
 

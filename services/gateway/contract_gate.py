@@ -225,7 +225,8 @@ def script(
             for each in service.public_rpcs
             if each.descriptor.client_streaming
             for path in each.paths
-        },
+        }
+        | _reflection(),
         "taken": {"json": JSON_TAKEN, "grpc": GRPC_TAKEN, "protocols": PROTOCOLS},
         "origins": dict.fromkeys(origins, True),
         "traced": traced,

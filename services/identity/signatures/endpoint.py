@@ -18,6 +18,7 @@ from libs.rpc import languages, status
 from libs.rpc.call import SIGNER
 from libs.security.message_signatures import HttpRequest
 from libs.security.tokens import TokenVerifier
+from services.identity.core.client_rules import ClientState
 from services.identity.core.clients import find_client
 from services.identity.core.parts import Parts
 from services.identity.signatures import judging
@@ -41,13 +42,15 @@ class SignatureEndpoint:
 
     async def _judge(self, request: Request) -> Response:
         try:
-            signer = await self.signer(await self._read(request))
+            # Who brings no good token is not read further.
+            client = await self._client(request.headers.get("authorization", ""))
+            await self._check(client, await self._read(request))
         except TongbanError as error:
             metrics.CALLS.labels("signatures", error.reason).inc()
             _log.info("signature refused", reason=error.reason, rule=error.metadata.get("rule", ""))
             return _refusal(request, error)
         metrics.CALLS.labels("signatures", "OK").inc()
-        return Response(None, 200, {SIGNER: signer})
+        return Response(None, 200, {SIGNER: client})
 
     async def _read(self, request: Request) -> HttpRequest:
         path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
@@ -60,25 +63,28 @@ class SignatureEndpoint:
             body=await request.body(),
         )
 
-    async def signer(self, request: HttpRequest) -> str:
-        """Returns the client whose key signed a request and whose token it brings; what it is known by is used up.
-
-        Raises:
-            Unauthenticated: TOKEN_MISSING, TOKEN_INVALID, SIGNATURE_INVALID, SIGNATURE_REPLAYED.
-            Unavailable: DEPENDENCY_UNAVAILABLE; then nothing may be taken.
-        """
-        authorization = request.headers.get("authorization", "")
+    async def _client(self, authorization: str) -> str:
+        """Returns the client whose token a request brings; raises Unauthenticated TOKEN_MISSING, TOKEN_INVALID."""
         if authorization[:7].lower() != "bearer ":
             raise reasons.token_missing("whose keys are asked of the token: a signed request brings one")
-        actor, now = await self._verifier.verify(authorization[7:]), self._parts.wall.now()
+        return (await self._verifier.verify(authorization[7:])).client
+
+    async def _check(self, name: str, request: HttpRequest) -> None:
+        """Checks that a client signed a request now, and uses that up.
+
+        Raises:
+            Unauthenticated: SIGNATURE_INVALID, SIGNATURE_REPLAYED.
+            Unavailable: DEPENDENCY_UNAVAILABLE; then nothing may be taken.
+        """
+        now = self._parts.wall.now()
         async with self._parts.database.read() as connection:
-            client = await find_client(connection, actor.client)
+            client = await find_client(connection, name)
         signature = judging.read_signature(request.headers)
-        judging.check_signed(request, signature, client.keys_at(now) if client else (), now)
+        stands = client is not None and client.state_at(now) is ClientState.ACTIVE
+        judging.check_signed(request, signature, client.keys_at(now) if client and stands else (), now)
         left = signature.created + judging.OLDEST_SECONDS - now.timestamp()
-        if not await self._parts.once.take("signature", actor.client, signature.nonce, left):
+        if not await self._parts.once.take("signature", name, signature.nonce, left):
             raise reasons.signature_replayed("a request with this nonce was taken before")
-        return actor.client
 
 
 def _refusal(request: Request, error: TongbanError) -> Response:

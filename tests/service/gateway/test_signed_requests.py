@@ -21,6 +21,7 @@ from tongban.audit.v1 import audit_service_pb2
 SIGNED = {"signature-input": 'a=("@method")', "signature": "a=:AAAA:"}
 _PATH = "/v1/audit/identity/auditHead"
 _REPLAYED = status.to_status(reasons.signature_replayed("it was taken before"))
+_REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 _VERIFY = "/v1/licenses:verify"
 
 
@@ -136,7 +137,8 @@ def test_to_grpc_web_a_refusal_is_typed(client: httpx.Client, edge: Edge, bearer
 
 
 def test_what_a_caller_streams_by_grpc_can_t_be_signed(edge: Edge, bearer: dict[str, str]) -> None:
-    assert _called(edge, bearer, "/tongban.uploads.v1.UploadService/AppendUpload") == "SIGNATURE_INVALID"
+    for path in ("/tongban.uploads.v1.UploadService/AppendUpload", _REFLECTION):
+        assert _called(edge, bearer, path) == "SIGNATURE_INVALID"
     assert edge.keys.judged == []
 
 
@@ -144,6 +146,11 @@ def test_the_token_endpoint_is_asked_nothing_of_signatures(client: httpx.Client,
     """Clients prove there who they are; a token in a header is not looked at."""
     client.get("/.well-known/jwks.json", headers={"authorization": "Bearer x", **SIGNED})
     assert edge.keys.judged == []
+
+
+def test_a_signature_without_a_token_is_nobody_s(client: httpx.Client, edge: Edge) -> None:
+    answer = client.get(_PATH, headers=SIGNED)
+    assert (answer.status_code, reason_of(answer), edge.keys.judged) == (401, "TOKEN_MISSING", [])
 
 
 def test_a_bad_token_is_refused_before_anybody_judges(client: httpx.Client, edge: Edge) -> None:

@@ -114,6 +114,7 @@ async def test_a_retired_key_and_a_suspended_client_are_refused_at_once(home: To
     assert why(await judged(home, signed(home, fresh, token))) == "SIGNATURE_INVALID keyid"
     assert why(await judged(home, signed(home, third, token))) == "OK"
     await suspend(home, made.name)
+    assert why(await judged(home, signed(home, third, token))) in ("SIGNATURE_INVALID keyid", "TOKEN_INVALID withdrawn")
     await home.service.process.withdrawals.look()
     assert why(await judged(home, signed(home, third, token))).startswith("TOKEN_INVALID")
 
