@@ -41,6 +41,7 @@ IMPLIED = {
     "TOKEN_INVALID": "is called with a token, also where it needs none",
     "POSSESSION_NOT_PROVEN": "is called with a token that is bound to a key",
     "CLIENT_ADDRESS_NOT_ALLOWED": "is called with a token of a client that calls from certain addresses alone",
+    "SIGNATURE_REQUIRED": "is called through the gateway with a token of a client that signs its requests, and not signed by it",
     "REGION_NOT_TRUSTED": "is called with a token that another region stands behind",
     "TOKEN_MISSING": "is not public",
     "PERMISSION_MISSING": "is not public",

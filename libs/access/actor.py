@@ -58,6 +58,7 @@ class Actor:
             is; empty for a machine.
         near: whose affairs are also theirs: firms that they represent by law, those they act for, those who act for them.
         ip_ranges: where the client calls from that holds the token; none means anywhere.
+        signs: whether that client signs each of its requests.
         quota: how many calls the client may make in all, a second and a day, 0 for any number; empty where it has no quota.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
         bound_key: the thumbprint (RFC 7638) of the key to which the token is bound; empty where it is a bearer's.
@@ -83,6 +84,7 @@ class Actor:
     powers: frozenset[str] = frozenset()
     auth_time: int = 0
     ip_ranges: tuple[str, ...] = ()
+    signs: bool = False
     quota: tuple[int, ...] = ()
     bound_key: str = ""
     represented: str = ""
@@ -277,6 +279,7 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         powers=frozenset(claims.get("mandate_powers", ())),
         auth_time=int(claims.get("auth_time", 0)),
         ip_ranges=_ranges(claims.get("cip", [])),
+        signs=claims.get("signs", False) is not False,
         quota=_quota(claims.get("quota", [])),
         bound_key=bound_key(claims.get("cnf")),
         represented=str(claims.get("stands_in_for", "")),

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from libs.client.connection import Connection, broken, failure
 from libs.client.retrying import CallAttempts, Failure, RetryPolicy
+from libs.client.signing import RequestSigner
 from libs.client.tokens import TokenSource
 from libs.client.unreachable import RegionsUnreachable
 from libs.errors import TongbanError, Unauthenticated, reasons
@@ -69,12 +70,14 @@ class AsyncRegionCalls:
         policy: how it is tried again.
         seconds: how long one call may take, with all its tries, where the caller does not say; None for as long as its
             contract lets it (`timeout_seconds`).
+        signer: signs each call that has a token and one message; None where none is signed.
     """
 
     connection: Connection
     tokens: TokenSource
     policy: RetryPolicy
     seconds: float | None
+    signer: RequestSigner | None = None
 
     async def call(self, request: Message, answer: type[Answer], timeout: float | None = None) -> Answer:
         """Calls the RPC of ``request``.
@@ -89,7 +92,7 @@ class AsyncRegionCalls:
         """
         method, request = _method(request), _keyed(request)
         told = await self._tried(
-            method, timeout, lambda seconds, token: self.connection.call(method, request, seconds, token)
+            method, timeout, lambda seconds, token: self.connection.call(method, request, seconds, token, self.signer)
         )
         return _of(answer, told)
 
@@ -113,7 +116,7 @@ class AsyncRegionCalls:
         method = _method(request)
 
         async def begin(seconds: float, token: str) -> tuple[Head, AsyncIterator[Message], str]:
-            stream = self.connection.receive(method, request, seconds, token)
+            stream = self.connection.receive(method, request, seconds, token, self.signer)
             part = await anext(stream, None)
             found = head(part) if isinstance(part, answer) else None
             if found is None:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from libs.client.proofs import ProofKey
 from libs.client.receipts import OnReceipt
 from libs.client.retrying import Failure
+from libs.client.signing import RequestSigner
 from libs.client.tokens import IssuedToken
 from libs.errors import Code, TongbanError, error_class, reasons
 from libs.rpc import receipts, status
@@ -70,15 +71,24 @@ class Connection:
             make = getattr(self.channel, kind)
             self._functions[method.path] = make(
                 method.path,
-                request_serializer=method.request_type.SerializeToString,
+                request_serializer=_serialized,
                 response_deserializer=method.response_type.FromString,
             )
         return self._functions[method.path]
 
-    async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
+    async def call(
+        self, method: Method, request: Message, seconds: float, token: str, signer: RequestSigner | None = None
+    ) -> Message:
         """Calls once; raises grpc.aio.AioRpcError."""
-        function = self._function(method, "unary_unary")
-        return await self._answer(function(request, timeout=seconds, metadata=self._metadata(method, token)))
+        function, message = self._function(method, "unary_unary"), _serialized(request)
+        metadata = self._signed(method, message, token, signer)
+        return await self._answer(function(message, timeout=seconds, metadata=metadata))
+
+    def _signed(self, method: Method, message: bytes, token: str, signer: RequestSigner | None) -> Metadata:
+        brought = self._metadata(method, token)
+        shown = dict(brought).get("authorization", "")
+        signature = signer.of_call(self.url, method.path, message, shown) if signer and token else []
+        return [*brought, *signature]
 
     async def send(self, method: Method, requests: Sequence[Message], seconds: float, token: str) -> Message:
         """Sends a stream once; raises grpc.aio.AioRpcError."""
@@ -112,9 +122,12 @@ class Connection:
         finally:
             call.cancel()
 
-    async def receive(self, method: Method, request: Message, seconds: float, token: str) -> AsyncIterator[Message]:
+    async def receive(
+        self, method: Method, request: Message, seconds: float, token: str, signer: RequestSigner | None = None
+    ) -> AsyncIterator[Message]:
         """Asks for a stream once; raises grpc.aio.AioRpcError while it is read."""
-        call = self._function(method, "unary_stream")(request, timeout=seconds, metadata=self._metadata(method, token))
+        function, message = self._function(method, "unary_stream"), _serialized(request)
+        call = function(message, timeout=seconds, metadata=self._signed(method, message, token, signer))
         self._tell_receipts(await call.initial_metadata())
         async for message in call:
             yield message
@@ -136,6 +149,11 @@ class Connection:
             raise _refusal(answer)
         content = answer.json()
         return IssuedToken(str(content["access_token"]), float(content["expires_in"]))
+
+
+def _serialized(given: Message | bytes) -> bytes:
+    """A message as it is sent; what was signed is bytes already."""
+    return given if isinstance(given, bytes) else given.SerializeToString()
 
 
 def failure(error: grpc.aio.AioRpcError) -> Failure:

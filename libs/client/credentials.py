@@ -34,17 +34,19 @@ class ClientSecret:
 class PrivateKey:
     """A client that authenticates by private_key_jwt (RFC 7523); a channel also asserts whom it has authenticated."""
 
-    def __init__(self, client_id: str, key: ECKey, issuer: str = "") -> None:
-        """``issuer`` is what the region calls itself, where that is not the address that it is reached by."""
+    def __init__(self, client_id: str, key: ECKey, issuer: str = "", *, signs: bool = False) -> None:
+        """``issuer`` is what the region calls itself, where that is not the address that it is reached by; ``signs`` has each call signed."""
         self.client_id = client_id
         self.key = key
         self.issuer = issuer
+        self.signs = signs
 
     @classmethod
-    def from_file(cls, path: Path) -> "PrivateKey":
+    def from_file(cls, path: Path, *, signs: bool = False) -> "PrivateKey":
         """Reads ``credentials.json`` as the first start of a region wrote it."""
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["client_id"], ECKey.import_key(content["private_key_jwk"]), str(content.get("issuer", "")))
+        key = ECKey.import_key(content["private_key_jwk"])
+        return cls(content["client_id"], key, str(content.get("issuer", "")), signs=signs)
 
     def sign(self, audience: str, subject: str, seconds: int = _SECONDS, **claims: Any) -> str:
         """Signs an assertion of this client about ``subject``."""

@@ -18,6 +18,7 @@ from libs.client.made import Api, AsyncApi
 from libs.client.proofs import ProofKey
 from libs.client.receipts import OnReceipt, receipt_file
 from libs.client.retrying import RetryPolicy
+from libs.client.signing import RequestSigner
 from libs.client.tokens import GivenToken, IssuedToken, RenewedTokens, TokenSource
 from libs.client.waiting import ProgressBar, waited
 from libs.rpc.contract import DEFAULT_SECONDS
@@ -65,7 +66,9 @@ class AsyncTongban(AsyncApi):
         self, caller: AsyncRegionCalls, credentials: Credentials | None, tokens: TokenSource | None = None
     ) -> None:
         self._credentials = credentials
-        self.caller = replace(caller, tokens=tokens or self._own_tokens(caller, credentials))
+        key = credentials.key if isinstance(credentials, PrivateKey) and credentials.signs else None
+        signer = RequestSigner(key) if key else None
+        self.caller = replace(caller, tokens=tokens or self._own_tokens(caller, credentials), signer=signer)
         self.files = AsyncFiles(self.caller)
         super().__init__(self.caller)
 
@@ -153,7 +156,9 @@ class AsyncTongban(AsyncApi):
     async def exchange(self, **fields: str) -> IssuedToken:
         """Exchanges a token (RFC 8693); ``fields`` are those of ExchangeTokenRequest."""
         request = token_service_pb2.ExchangeTokenRequest(**fields)
-        anyone = replace(self.caller, tokens=GivenToken())
+        # Who signs shows whose keys hold by the token that is exchanged; nobody else need say who asks.
+        shown = fields["subject_token"] if fields["subject_token_type"] == ACCESS_TOKEN and self.caller.signer else ""
+        anyone = replace(self.caller, tokens=GivenToken(shown))
         got = await anyone.call(request, token_service_pb2.ExchangeTokenResponse)
         return IssuedToken(got.access_token, float(got.expires_in))
 

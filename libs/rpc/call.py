@@ -57,6 +57,11 @@ class Call:
         return gateway_saw(self.metadata.get(FORWARDED, ""))
 
     @property
+    def signer(self) -> str:
+        """The client that signed the request, as the gateway found; empty where none did, or it did not come through one."""
+        return self.metadata.get(SIGNER, "")
+
+    @property
     def accounted(self) -> bool:
         """Whether the answer may leave: a record of this call stands, or nobody need record it."""
         return self.is_own or self.receipt is not None
@@ -81,6 +86,8 @@ class Call:
         self.is_own = True
 
 
+SIGNER = "x-tongban-signer"
+"""Which client signed the request. The gateway takes it away from what comes in, and says it of what it found signed."""
 FORWARDED = "x-forwarded-for"
 """Where a call came from, and what says so."""
 

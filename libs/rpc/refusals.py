@@ -109,6 +109,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "TOKEN_INVALID": _every,
         "POSSESSION_NOT_PROVEN": _every,
         "CLIENT_ADDRESS_NOT_ALLOWED": _every,
+        "SIGNATURE_REQUIRED": _every,
         "REGION_NOT_TRUSTED": _every,
         "TOKEN_MISSING": _not_public,
         "PERMISSION_MISSING": _not_public,

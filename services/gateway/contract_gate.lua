@@ -390,6 +390,15 @@ local function note_trace(handle, headers)
   note(handle, "trace_id", trace)
 end
 
+-- A request that says it is signed goes to who judges that; what a caller streams by gRPC has no digest before it ends.
+local function note_signed(handle, headers, path)
+  if not headers:get("signature-input") and not headers:get("signature") then return end
+  if T.streamed[path] then refuse("streamed") end
+  -- Whose keys they are says the token.
+  if sub(path, 1, 4) == "/v1/" and not has_token(headers) then refuse("token") end
+  note(handle, "signed", true)
+end
+
 -- Waits until the body is whole: the one place at which other requests have their turn.
 local function body_of(handle)
   local mine = now
@@ -424,6 +433,7 @@ local function check(handle, headers)
   check_size(headers, target)
   hand_on(headers, request, method, target)
   check_method(headers, method, target)
+  note_signed(handle, headers, match(target, "^[^?]*"))
   if sub(target, 1, 4) ~= "/v1/" then return check_rpc(method, match(target, "^[^?]*")) end
   if now.grpc then refuse("route") end
   check_request(handle, headers, method, target)

@@ -39,6 +39,8 @@ NOTES = "envoy.filters.http.lua"
 (both, of a JSON request), a whole ``traceparent``, and its ``trace_id``."""
 WEB = (NOTES, "web")
 """Where the gate leaves for Envoy's own answers that a request came as gRPC-Web."""
+SIGNED = "signed"
+"""What the gate leaves beside it of a request that says it is signed: then identity is asked whether it is good."""
 WEB_ANSWER = "x-tongban-web"
 """Set on Envoy's own answer to gRPC-Web: of one without a body it takes the media type away, and the gate puts it back."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
@@ -187,6 +189,7 @@ def _answers() -> Json:
         "media": _answer(415, reasons.media_type_not_taken("this path takes @TAKEN@", taken="@TAKEN@")),
         "coding": _answer(415, reasons.media_type_not_taken("bodies are taken as they are", taken="identity")),
         "upgrade": _answer(426, reasons.protocol_not_taken("the gateway opens no tunnels", taken=PROTOCOLS)),
+        "streamed": _answer(401, reasons.signature_invalid("what is streamed to us has no digest", rule="stream")),
         "origin": _answer(403, reasons.origin_not_allowed("the region's list of origins does not have this one")),
         "fault": _answer(500, InternalError("INTERNAL", "the gateway can't serve this request", correlation_id="-")),
     }
@@ -220,6 +223,14 @@ def script(
         "enums": types.enums,
         "numbers": types.numbers,
         "rpcs": {path: True for each in services for rpc in each.public_rpcs for path in rpc.paths} | _reflection(),
+        "streamed": {
+            path: True
+            for service in services
+            for each in service.public_rpcs
+            if each.descriptor.client_streaming
+            for path in each.paths
+        }
+        | _reflection(),
         "taken": {"json": JSON_TAKEN, "grpc": GRPC_TAKEN, "protocols": PROTOCOLS},
         "origins": dict.fromkeys(origins, True),
         "traced": traced,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from libs.access.bound_keys import SCHEME
+from libs.rpc.call import SIGNER
 from libs.rpc.images import image_path
 from libs.security.possession import REQUEST_SEEN
 from libs.security.tokens import LEEWAY_SECONDS
@@ -22,6 +23,14 @@ Json = dict[str, Any]
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
 _TOKENS, _CLAIMS = "envoy.filters.http.jwt_authn", "claims"
 _MAX_CONNECTIONS = 10_000
+_JUDGED_AT = "/internal/signatures"
+"""Where identity judges signed requests."""
+SIGNABLE = (
+    *("signature", "signature-input", "content-digest", "content-type", "content-encoding", "grpc-encoding"),
+    *("accept", "accept-language", "date", "range", "if-match", "if-none-match", "if-range", "traceparent"),
+    "upload-offset",
+)
+"""The headers that a signature can cover, beside Authorization and Host, which always go there."""
 _HEADERS_KB = 256
 
 
@@ -97,6 +106,38 @@ def _gate(config: GatewayConfig, services: list[Service]) -> Json:
     return _filter("lua", "Lua", default_source_code={"inline_string": code})
 
 
+def _signatures(config: GatewayConfig) -> Json:
+    """Asks identity whether a request that is signed is good, and has it say who signed; no other request passes here (decision 0078).
+
+    It gets the whole request as it came, before anything is made of it. Where it does not answer, nothing signed passes.
+    """
+    names = [{"exact": name} for name in SIGNABLE]
+    answered = [{"exact": name} for name in ("grpc-status", "grpc-message", "grpc-status-details-bin")]
+    service = {
+        "server_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
+        "path_prefix": _JUDGED_AT,
+        "authorization_response": {
+            "allowed_upstream_headers": {"patterns": [{"exact": SIGNER}]},
+            "allowed_client_headers": {"patterns": answered},
+        },
+    }
+    return _filter(
+        "ext_authz",
+        "ExtAuthz",
+        transport_api_version="V3",
+        http_service=service,
+        allowed_headers={"patterns": names},
+        with_request_body={"max_request_bytes": config.limits.request_bytes, "pack_as_bytes": True},
+        failure_mode_allow=False,
+        status_on_error={"code": "ServiceUnavailable"},
+        filter_enabled_metadata={
+            "filter": contract_gate.NOTES,
+            "path": [{"key": contract_gate.SIGNED}],
+            "value": {"bool_match": True},
+        },
+    )
+
+
 def _internal_headers() -> Json:
     """Takes internal headers of a caller's own away, writes down how large the others are, and names the request; tells receipts to JSON callers.
 
@@ -125,6 +166,7 @@ def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
         _gate(config, services),
         # The transcoder's own limit counts only what it has not read yet, so a body past the limit would come through.
         _filter("buffer", "Buffer", max_request_bytes=config.limits.request_bytes),
+        _signatures(config),
         _filter("grpc_web", "GrpcWeb"),
         telling_filter(),
         _transcoder(config, services),

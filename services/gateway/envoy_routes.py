@@ -61,6 +61,11 @@ def _unbuffered() -> Json:
     return {"envoy.filters.http.buffer": typed(f"{kind_package('buffer')}.BufferPerRoute", disabled=True)}
 
 
+def _unjudged() -> Json:
+    """Clients prove at the token endpoint itself who they are: no token stands before it whose keys could be asked."""
+    return {"envoy.filters.http.ext_authz": typed(f"{kind_package('ext_authz')}.ExtAuthzPerRoute", disabled=True)}
+
+
 def _name(match: Json) -> str:
     """What the log says of a request in place of its path."""
     return str(match.get("path") or match["prefix"])
@@ -76,7 +81,7 @@ def _content_route(seconds: int) -> Json:
 
 
 def _http_route(match: Json, cluster: str) -> Json:
-    per_filter = _without_transcoder()
+    per_filter = _without_transcoder() | (_unjudged() if cluster == "identity_http" else {})
     # The timeout begins when the request is whole; the stream's also ends one that never is.
     limits = {"timeout": "15s", "max_stream_duration": {"max_stream_duration": "30s"}}
     # Who reads a page asks again; a token endpoint's answer others wait for.

@@ -47,8 +47,12 @@ GATE_HEADER = "x-tongban-gate"
 _OTHER = r"(?:[^,eEzZ\s][^,]*|[eE](?:[^,nN][^,]*)?|[zZ](?:[^,hH][^,]*)?|(?:[eE][nN]|[zZ][hH])[A-Za-z][^,]*)"
 ENGLISH_FIRST = rf"\s*(?:{_OTHER},\s*)*[eE][nN](?:[-;,\s].*)?"
 """An Accept-Language whose first language of ours is English."""
+_SIGNATURES = "ext_authz"
+"""How Envoy's own codes call what judges signed requests."""
 _RETRY_SECONDS = 1.0
 _GRPC, _GRPC_WEB = "application/grpc", "application/grpc-web"
+_WHOLE = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
+"""The body of what is JSON already."""
 _PAGES = ((404, 404), (413, 413), (429, 429), (500, 500), (502, 503), (503, 503), (504, 503))
 
 
@@ -68,6 +72,7 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         # RFC 10008's QUERY without a media type, which Envoy looks at before the gate: no path of ours takes it.
         Reply(400, "ROUTE_NOT_FOUND", "no path takes this verb", 405, details="query_missing_content_type"),
         Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
+        Reply(401, "SIGNATURE_INVALID", "what is streamed has no digest", 401, (("rule", "stream"),), "lua_response"),
         # A token that can't be judged because the issuer's keys could not be fetched yet is not a bad token.
         Reply(
             401,
@@ -100,6 +105,15 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         Reply(431, "MESSAGE_TOO_LARGE", "the request's headers are larger than the gateway takes", 431, headers),
         Reply(500, "INTERNAL", "the gateway can't serve this request", 500, (("correlation_id", "-"),)),
         Reply(501, "FIELD_INVALID", "the gateway does not take this transfer coding or verb", 400),
+        Reply(
+            503,
+            "DEPENDENCY_UNAVAILABLE",
+            "whether the request is signed can't be told",
+            503,
+            (("dependency", "identity"),),
+            details=f"{_SIGNATURES}_error",
+            retry=True,
+        ),
         _upstream_away(502),
         _upstream_away(503),
         Reply(504, "NOT_DONE_IN_TIME", "the service did not answer in time", 504),
@@ -240,8 +254,24 @@ def _json_mapper(reply: Reply, language: str, where: Json | None = None) -> Json
 def _gate_mapper() -> Json:
     # The gate's answer is JSON already.
     refused = {"header_filter": {"header": {"name": GATE_HEADER, "present_match": True}}}
-    body = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}, "content_type": "application/json"}
-    return {"filter": refused, "body_format_override": body}
+    return {"filter": refused, "body_format_override": _WHOLE}
+
+
+def _judged_mappers() -> list[Json]:
+    """What identity refused of a signed request is whole already: the body in JSON, to gRPC the headers."""
+    refused = _has_details(f"{_SIGNATURES}_denied")
+    empty = {"text_format_source": {"inline_string": ""}, "content_type": _GRPC}
+    web = {"or_filter": {"filters": [_comes_as(_GRPC_WEB), _was_grpc_web()]}}
+    return [
+        {
+            "filter": _all(refused, web),
+            "status_code": HTTPStatus.OK,
+            "headers_to_add": [_header(contract_gate.WEB_ANSWER, "1")],
+            "body_format_override": empty,
+        },
+        {"filter": _all(refused, *_native_grpc()), "body_format_override": empty},
+        {"filter": refused, "body_format_override": _WHOLE},
+    ]
 
 
 def _others() -> list[Json]:
@@ -283,4 +313,4 @@ def local_reply_config(config: GatewayConfig) -> Json:
             _json_mapper(reply, language),
         )
     ]
-    return {"mappers": [*pages, _gate_mapper(), *rows, *_others()]}
+    return {"mappers": [*pages, _gate_mapper(), *_judged_mappers(), *rows, *_others()]}

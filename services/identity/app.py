@@ -59,6 +59,7 @@ from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
 from services.identity.sign_in_grants.api import SignInGrantApi
+from services.identity.signatures.endpoint import SignatureEndpoint
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
 from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
@@ -174,7 +175,9 @@ def _endpoints(
     browsers = SignInPages(
         authorizations, devices, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing
     )
-    return OAuthEndpoints(parts, exchange, answering, openid.grants(), [*openid.routes(), *browsers.routes()])
+    signatures = SignatureEndpoint(parts, process.verifier(parts.codec.keys))
+    routes = [*openid.routes(), *browsers.routes(), *signatures.routes()]
+    return OAuthEndpoints(parts, exchange, answering, openid.grants(), routes)
 
 
 def _logs_of(process: Process, own: grpc.aio.Channel) -> NeighbourLogs:

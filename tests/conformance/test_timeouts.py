@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from libs.client.calls import AsyncRegionCalls
 from libs.client.connection import Connection
 from libs.client.retrying import RetryPolicy
+from libs.client.signing import RequestSigner
 from libs.client.tokens import GivenToken
 from libs.rpc.contract import DEFAULT_SECONDS, Method
 from libs.rpc.stages.deadline import seconds_for
@@ -46,7 +47,9 @@ class _Heard(Connection):
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
-    async def call(self, method: Method, request: Message, seconds: float, token: str) -> Message:
+    async def call(
+        self, method: Method, request: Message, seconds: float, token: str, signer: RequestSigner | None = None
+    ) -> Message:
         self.seconds.append(seconds)
         return method.response_type()
 

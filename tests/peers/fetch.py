@@ -1,4 +1,4 @@
-"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, openapi-typescript, openid-client and axe-core by npm, Authlib by pip, each pinned with its checksums.
+"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, http-message-signatures, openapi-typescript, openid-client and axe-core by npm, Authlib by pip, each pinned with its checksums.
 
 Versions and checksums stand in ``java/``, ``go/`` and ``node/``; a change of them fetches anew. Nothing that is fetched
 is ever committed, and nothing of it belongs to the product.
@@ -116,7 +116,9 @@ def _pip(pins: Path, place: Path) -> None:
 OFDRW = Peer("ofdrw", ("test_ofdrw.py",), ("java", "javac", "mvn", "openssl"), "java", _maven)
 OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
-NODE = Peer("grpc-js", ("test_node.py",), ("node", "npm"), "node", _npm)
+NODE = Peer(
+    "grpc-js, http-message-signatures", ("test_node.py", "test_signed_requests.py"), ("node", "npm"), "node", _npm
+)
 TYPESCRIPT = Peer("openapi-typescript", ("test_typescript.py",), ("node", "npm"), "typescript", _npm)
 OPENID = Peer(
     "openid-client and axe-core",

@@ -4,7 +4,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,6 +94,10 @@ class KeyServer(ThreadingHTTPServer):
         self.keys = [KEY]
         self.told = threading.Event()
         """Set once the keys as they are were told."""
+        self.judged: list[tuple[str, str, dict[str, str], bytes]] = []
+        """What was asked of signed requests: verb, path, headers, body."""
+        self.verdict: tuple[int, dict[str, str], bytes] = (200, {}, b"")
+        """What is said of them: status, headers, body."""
 
     def change(self, *keys: ECKey) -> None:
         """Publishes these keys from now on."""
@@ -107,6 +111,9 @@ class Jwks(BaseHTTPRequestHandler):
     server: KeyServer
 
     def do_GET(self) -> None:
+        if self.path.startswith("/internal/"):
+            self.judge()
+            return
         if not self.server.going.is_set():
             self.server.asked_while_frozen.set()
             self.server.going.wait()
@@ -116,6 +123,24 @@ class Jwks(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.server.told.set()
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Any other verb is that of a signed request."""
+        if not name.startswith("do_"):
+            raise AttributeError(name)
+        return self.judge
+
+    def judge(self) -> None:
+        """Says of a signed request what was told to say."""
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        told = {name.lower(): value for name, value in self.headers.items()}
+        self.server.judged.append((self.command, self.path, told, body))
+        code, headers, answer = self.server.verdict
+        self.send_response(code)
+        for name, value in {**headers, "content-length": str(len(answer))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         pass

@@ -36,6 +36,7 @@ class RegionStub:
     Attributes:
         answers: how an RPC is answered, by its name; a list of an async stream's messages where it streams.
         seen: name, request and bearer of each call, in order.
+        metadata: that of each call, in the same order.
         forms: what the token endpoint was asked.
         lifetime: how long its tokens hold.
         receipts: those that an RPC goes ahead of its answer with, or of its refusal, by its name.
@@ -43,6 +44,7 @@ class RegionStub:
 
     answers: dict[str, Serve] = field(default_factory=dict)
     seen: list[tuple[str, Any, str]] = field(default_factory=list)
+    metadata: list[dict[str, str]] = field(default_factory=list)
     forms: list[dict[str, str]] = field(default_factory=list)
     refusals: list[httpx.Response] = field(default_factory=list)
     lifetime: int = 600
@@ -75,7 +77,8 @@ class RegionStub:
         return httpx.Response(200, json={"access_token": f"token-{len(self.forms)}", "expires_in": self.lifetime})
 
     async def _answer(self, name: str, request: Any, context: Any) -> Any:
-        bearer = dict(context.invocation_metadata()).get("authorization", "").removeprefix("Bearer ")
+        self.metadata.append(dict(context.invocation_metadata()))
+        bearer = self.metadata[-1].get("authorization", "").removeprefix("Bearer ")
         self.seen.append((name, request, bearer))
         if name in self.receipts:
             given = zip((RECEIPT, RECEIPT_ABROAD), self.receipts[name], strict=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from libs.access import addresses, rights
+from libs.access import addresses, rights, signing
 from libs.access.actor import Actor, service_actor
 from libs.access.bound_keys import not_proven
 from libs.errors import reasons
@@ -33,6 +33,7 @@ def caller(verifier: TokenVerifier, proofs: ProofsOfPossession | None = None) ->
             if GATEWAY in call.peers:
                 # A neighbour passes on a token that was looked at when it came in, and tells no address.
                 addresses.require(actor.ip_ranges, actor.client, call.address)
+                signing.require(actor.client, call.signer, signs=actor.signs)
             return actor
         own = call.peers & rights.SERVICES
         if own and GATEWAY not in call.peers:

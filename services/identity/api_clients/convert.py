@@ -60,6 +60,7 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         device_sign_in=asked.device_sign_in,
         assurance_names=_names(asked).to_texts(),
         sender_constraint=terms.sender_constraint,
+        signs=terms.signs,
     )
 
 
@@ -87,6 +88,7 @@ def terms_of(said: pb.Client) -> ClientTerms:
         ip_ranges=tuple(said.ip_ranges),
         expire_time=moment_of(said.expire_time, "client.expire_time") if said.HasField("expire_time") else None,
         sender_constraint=_CONSTRAINTS.name(said.sender_constraint),
+        signs=said.signed_requests == pb.SIGNED_REQUESTS_REQUIRED,
     )
 
 
@@ -97,7 +99,12 @@ def _terms_message(terms: ClientTerms) -> pb.ClientTerms:
         ip_ranges=terms.ip_ranges,
         expire_time=timestamp(terms.expire_time),
         sender_constraint=_CONSTRAINTS.number(terms.sender_constraint),
+        signed_requests=_signed(terms.signs),
     )
+
+
+def _signed(signs: bool) -> pb.SignedRequests.ValueType:
+    return pb.SIGNED_REQUESTS_REQUIRED if signs else pb.SIGNED_REQUESTS_OPTIONAL
 
 
 def _right(terms: ClientTerms) -> pb.AssertionRight | None:
@@ -140,4 +147,5 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         device_sign_in=row.device_sign_in,
         assurance_names=[pb.AssuranceName(value=each.value, assurance=each.assurance) for each in row.assurance.names],
         sender_constraint=_CONSTRAINTS.number(row.sender_constraint),
+        signed_requests=_signed(row.signs),
     )

@@ -23,3 +23,4 @@ def check_new(asked: resources.Client, draft: Client) -> None:
         has_keys=asked.HasField("jwks"),
         has_assertion_right=asked.HasField("assertion_right"),
     )
+    client_rules.check_signing(draft.auth_method, signs=draft.signs)

@@ -17,6 +17,7 @@ def changed_terms(row: Client, terms: ClientTerms) -> dict[str, Any]:
         "max_assurance": terms.max_assurance,
         "ip_ranges": terms.ip_ranges,
         "sender_constraint": terms.sender_constraint,
+        "signs": terms.signs,
         **told,
     }
 

@@ -8,12 +8,12 @@ from libs.rpc.patches import Patch
 from services.identity.api_clients.convert import terms_of
 from services.identity.api_clients.terms import changed_terms
 from services.identity.core.approval import asked_by
-from services.identity.core.client_rules import Client, ClientKind, ClientState, check_credentials
+from services.identity.core.client_rules import Client, ClientKind, ClientState, check_credentials, check_signing
 from services.identity.core.client_terms import ClientTerms, allows, in_common
 from services.identity.core.scopes import check_covered
 from tongban.identity.v1 import resources_pb2 as resources
 
-_TERMS = ("scopes", "assertion_right", "ip_ranges", "expire_time", "sender_constraint")
+_TERMS = ("scopes", "assertion_right", "ip_ranges", "expire_time", "sender_constraint", "signed_requests")
 
 
 def wanted_client(row: Client, stands: resources.Client, patch: Patch[resources.Client]) -> resources.Client:
@@ -24,6 +24,7 @@ def wanted_client(row: Client, stands: resources.Client, patch: Patch[resources.
     if patch.changes("assertion_right"):
         has_right = wanted.HasField("assertion_right")
         check_credentials(row.kind, row.auth_method, has_keys=bool(row.jwks), has_assertion_right=has_right)
+    check_signing(row.auth_method, signs=wanted.signed_requests == resources.SIGNED_REQUESTS_REQUIRED)
     return wanted
 
 

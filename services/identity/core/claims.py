@@ -121,6 +121,7 @@ class Claims:
         human: who the staff are as a human being, `persons/…`; empty for all others, who are their subject.
         ip_ranges: where the client calls from that it was given to (claim `cip`); none means anywhere.
         quota: how many calls that client may make, a second and a day (claim `quota`); empty where it has no quota.
+        signs: whether that client signs each request (claim `signs`).
         via: further clients on whose word the token rests: the person's channel, where it is not the clerk's.
         near: whose affairs are also the staff's: firms that they represent, those they act for, those who act for them.
         region: the home region of a guest, its id; empty for the region's own.
@@ -158,6 +159,7 @@ class Claims:
     near: tuple[str, ...] = ()
     ip_ranges: tuple[str, ...] = ()
     quota: tuple[int, ...] = ()
+    signs: bool = False
     via: tuple[str, ...] = ()
     region: str = ""
     target: str = ""
@@ -211,6 +213,7 @@ class Claims:
             "near": list(self.near),
             "cip": list(self.ip_ranges),
             "quota": list(self.quota),
+            "signs": self.signs,
             "via": list(self.via),
             "region": self.region,
             "target": self.target,
@@ -256,6 +259,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             near=_texts(payload, "near"),
             ip_ranges=_texts(payload, "cip"),
             quota=_integers(payload, "quota"),
+            signs=_flag(payload, "signs"),
             via=_texts(payload, "via"),
             region=_text(payload, "region", ""),
             target=_text(payload, "target", ""),
@@ -362,6 +366,13 @@ def _texts(payload: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise TypeError
     return tuple(value)
+
+
+def _flag(payload: Mapping[str, Any], key: str) -> bool:
+    value = payload.get(key, False)
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
 
 
 def _integers(payload: Mapping[str, Any], key: str) -> tuple[int, ...]:

@@ -86,6 +86,7 @@ class Client:
         device_sign_in: whether people sign in to it at devices without a keyboard.
         assurance_names: what its owner calls the levels of assurance.
         sender_constraint: how its tokens must be bound to a key; empty where they need not be.
+        signs: whether each of its requests must be signed.
     """
 
     id: str
@@ -125,6 +126,7 @@ class Client:
     device_sign_in: bool = False
     assurance_names: tuple[str, ...] = ()
     sender_constraint: str = ""
+    signs: bool = False
     version: int = 1
 
     @property
@@ -152,7 +154,13 @@ class Client:
     def terms(self) -> ClientTerms:
         """What it may do, where from and until when."""
         return ClientTerms(
-            self.scopes, self.assertable, self.max_assurance, self.ip_ranges, self.expire_time, self.sender_constraint
+            scopes=self.scopes,
+            assertable=self.assertable,
+            max_assurance=self.max_assurance,
+            ip_ranges=self.ip_ranges,
+            expire_time=self.expire_time,
+            sender_constraint=self.sender_constraint,
+            signs=self.signs,
         )
 
     @property
@@ -187,6 +195,12 @@ def check_credentials(kind: ClientKind, auth: ClientAuthMethod, *, has_keys: boo
         raise invalid_field("client.auth_method", "client.channel_auth", "a channel signs with its own key")
     if has_assertion_right != (kind is ClientKind.CHANNEL):
         raise invalid_field("client.assertion_right", "client.assertion", "is needed for channels and for nothing else")
+
+
+def check_signing(auth: ClientAuthMethod, *, signs: bool) -> None:
+    """Raises InvalidArgument FIELD_INVALID where requests are to be signed by what has no key."""
+    if signs and auth is not ClientAuthMethod.PRIVATE_KEY_JWT:
+        raise invalid_field("client.signed_requests", "client.signs", "only who has a key of its own can sign")
 
 
 def check_active(client: Client) -> None:

@@ -25,6 +25,7 @@ class ClientTerms:
         ip_ranges: where it calls from; none means anywhere.
         expire_time: until when, by the machine's clock; None means for ever.
         sender_constraint: how its tokens must be bound to a key (SenderConstraint of the contract); empty where they need not be.
+        signs: whether each of its requests must be signed.
     """
 
     scopes: tuple[str, ...]
@@ -33,6 +34,7 @@ class ClientTerms:
     ip_ranges: tuple[str, ...]
     expire_time: datetime | None
     sender_constraint: str = ""
+    signs: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON keeps it."""
@@ -40,6 +42,7 @@ class ClientTerms:
         return {
             **told,
             "ip_ranges": self.ip_ranges,
+            "signs": self.signs,
             "expire_time": self.expire_time.isoformat() if self.expire_time else "",
             "sender_constraint": self.sender_constraint,
         }
@@ -54,6 +57,7 @@ class ClientTerms:
             tuple(told["ip_ranges"]),
             datetime.fromisoformat(told["expire_time"]) if told["expire_time"] else None,
             told.get("sender_constraint", ""),
+            bool(told.get("signs")),
         )
 
 
@@ -77,6 +81,7 @@ def allows(wide: ClientTerms, terms: ClientTerms) -> bool:
         and _lies_in(terms.ip_ranges, wide.ip_ranges)
         and _end(terms.expire_time) <= _end(wide.expire_time)
         and wide.sender_constraint in ("", terms.sender_constraint)
+        and terms.signs >= wide.signs
     )
 
 
@@ -89,6 +94,7 @@ def in_common(stands: ClientTerms, asked: ClientTerms) -> ClientTerms:
         _shared(stands.ip_ranges, asked.ip_ranges),
         min(stands.expire_time, asked.expire_time, key=_end),
         stands.sender_constraint or asked.sender_constraint,
+        stands.signs or asked.signs,
     )
 
 

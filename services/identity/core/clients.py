@@ -41,7 +41,7 @@ clients = sa.Table(
     columns.moment("rotate_time"),
     sa.Column("pending_terms", JSONB),
     *map(columns.text, ("request_note", "applicant", "refuse_reason", "backchannel_logout_uri", "sender_constraint")),
-    *map(columns.no, ("backchannel_logout_session_required", "device_sign_in")),
+    *map(columns.no, ("backchannel_logout_session_required", "device_sign_in", "signs")),
     columns.texts("assurance_names", empty=True),
     *columns.life(),
     sa.Index("clients_of_owner", "owner", "id"),

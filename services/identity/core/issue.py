@@ -156,7 +156,7 @@ def through(client: Client, made: Claims) -> Claims:
         Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and this is a bearer's.
     """
     check_bound(client, made.bound_key)
-    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota)
+    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota, signs=client.signs)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:

@@ -23,6 +23,7 @@ class TokenRequest:
         digest: SM3 of the request.
         call: the call that brought it; None where HTTP did.
         address: where it was asked from, as the gateway saw it; None where a service of the region asks.
+        signer: the client that is known to ask because it signed for this very request; empty where none did.
         receipts: those of the records that were written of it; HTTP answers with the last, as a call does.
         key: the thumbprint of the key that who asks has proven (DPoP); empty where they proved none.
     """
@@ -30,6 +31,7 @@ class TokenRequest:
     digest: bytes
     call: Call | None = None
     address: str | None = None
+    signer: str = ""
     receipts: list[common_pb2.Receipt] = field(default_factory=list)
     key: str = ""
 

@@ -13,7 +13,7 @@ from libs.observability.net import App, net
 from libs.rpc.stages.validation import check
 from services.identity.core.answering import Answering, Json, Serve
 from services.identity.core.claims import Claims
-from services.identity.core.client_rules import Client
+from services.identity.core.client_rules import Client, ClientAuthMethod
 from services.identity.core.codec import TOKEN_PATH
 from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, invalid_request
 from services.identity.core.parts import Parts
@@ -132,10 +132,12 @@ class OAuthEndpoints:
             "scope": " ".join(claims.scope),
         }
 
-    async def _token_exchange(self, form: TokenForm, asked: TokenRequest, _client: Client | None) -> Json:
+    async def _token_exchange(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         request = pb.ExchangeTokenRequest(**{name: form.get(name) for name in _EXCHANGE_FIELDS})
         check(request)
-        made = await self._exchange.exchange(request, asked)
+        # An assertion of the client's key that is good once says as much of this form as a signature would.
+        signer = client.id if client and client.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT else ""
+        made = await self._exchange.exchange(request, replace(asked, signer=signer))
         return {
             "access_token": made.access_token,
             "issued_token_type": made.issued_token_type,

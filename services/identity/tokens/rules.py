@@ -70,6 +70,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         near=subject.near,
         ip_ranges=subject.ip_ranges,
         quota=subject.quota,
+        signs=subject.signs,
         via=subject.via,
         sid=subject.sid,
         grant=subject.grant,
@@ -136,6 +137,7 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         # The clerk's client holds it; where the person's stands was looked at when it was shown here.
         ip_ranges=staff.ip_ranges,
         quota=staff.quota,
+        signs=staff.signs,
         via=tuple(sorted({person.client_id} - {staff.client_id})),
         sid=person.sid,
         grant=person.grant,
@@ -195,6 +197,7 @@ def delegation(issue: TokenIssue, subject: Claims, audience: str, transfer: str)
         ip_ranges=(),
         quota=(),
         bound_key="",
+        signs=False,
         target=audience,
         transfer=transfer,
     )

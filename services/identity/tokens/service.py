@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from libs.access import addresses, roles
+from libs.access import addresses, roles, signing
 from libs.access.actor import from_claims
 from libs.errors import InvalidArgument, reasons
 from services.identity.core import assurance, clients, scopes
@@ -96,6 +96,7 @@ class TokenExchange:
         if asked.address is not None:
             addresses.require(claims.ip_ranges, claims.client_id, asked.address)
             rules.require_key(claims, asked.key)
+            signing.require(claims.client_id, asked.signer, signs=claims.signs)
         return claims
 
     async def _require_bound(self, made: Claims, asked: TokenRequest) -> None:
