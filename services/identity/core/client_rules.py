@@ -43,6 +43,24 @@ class ClientEnvironment(StrEnum):
 
 FIRST_CLIENT = "administrator"
 """The client that the first start makes, which sets the region up."""
+OWN_PAGES = "my-pages"
+"""The region's own pages (我的), at which people see what is held on them. It is made by the first start, too."""
+OWN_PAGES_CALLBACK = "/my/callback"
+OF_OWN_PAGES = (
+    "owndata.uses.list",
+    "owndata.holdings.count",
+    "owndata.data.download",
+    "identity.persons.get",
+    "identity.departments.get",
+    "identity.consents.list",
+    "identity.consents.withdraw",
+    "identity.mandates.list",
+    "identity.sessions.list",
+    "identity.sessions.end",
+    "identity.signInGrants.list",
+    "identity.signInGrants.revoke",
+)
+"""What they may do for who signed in to them: nothing beyond showing, taking back and ending."""
 NOTICE_DAYS = (30, 7, 1)
 """So many days before a client's end it is told of."""
 Keys = list[dict[str, str]]
@@ -131,6 +149,12 @@ class Client:
         """How many calls it may make, a second and a day, 0 for any number; empty where it has no quota."""
         pair = (self.quota_per_second, self.quota_per_day)
         return pair if any(pair) else ()
+
+    @property
+    def is_the_regions(self) -> bool:
+        """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages."""
+        own_pages = self.id == OWN_PAGES and self.kind is ClientKind.SYSTEM and not self.applicant
+        return self.kind is ClientKind.CHANNEL or own_pages
 
     @property
     def signs_people_in(self) -> bool:

@@ -8,7 +8,7 @@ from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims, invalid
 from services.identity.core.client_assertions import ClientAssertion
 from services.identity.core.client_authentication import ClientAuthentication
-from services.identity.core.client_rules import Client, check_assertion
+from services.identity.core.client_rules import OWN_PAGES, Client, check_assertion
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import narrow
 from services.identity.core.staff_standing import staff_standing
@@ -27,7 +27,9 @@ class TokenGrants:
 
     def for_client(self, client: Client, scope: str) -> Claims:
         """Makes the claims of an authenticated client's own token; raises PermissionDenied SCOPE_NOT_GRANTED."""
-        return issue.for_client(self._parts.codec.issue(), client, narrow(client.scopes, scope))
+        # What the region's own pages may do is for who signed in to them, and nothing that a machine may do by itself.
+        scopes = () if client.id == OWN_PAGES else client.scopes
+        return issue.for_client(self._parts.codec.issue(), client, narrow(scopes, scope))
 
     async def for_asserted(self, token: str, scope: str, asked: TokenRequest, substitution: str = "") -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
