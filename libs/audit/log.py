@@ -14,7 +14,8 @@ from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import timestamp
 from tongban.common.v1 import common_pb2
 
-_ANYBODY = re.compile(r"(//[^/]+/)?(persons|organizations)/[^/]+")
+_ANYBODY = re.compile(r"(//[^/]+/)?(persons|organizations|documents)/[^/]+")
+"""Who is told of a use; where a service knows people by their documents alone, the blind index of one stands for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from libs.lists import fields
 from libs.lists.listing import FilteredList, Scope
 from libs.lists.paths import Order, Path
 from libs.owndata.copies import Handlers, OwnDataFiles
-from libs.owndata.holdings import HeldKind, counted
+from libs.owndata.holdings import HeldKind, KnownBy, counted
 from libs.owndata.rules import use_of
 from libs.rpc.call import Call
 from tongban.owndata.v1 import own_data_service_pb2 as pb
@@ -79,6 +79,7 @@ class OwnDataApi:
         signer: FileSigner,
         kinds: Sequence[HeldKind],
         handlers: Handlers,
+        known_by: KnownBy,
     ) -> None:
         self._service = log.service
         self._database = database
@@ -86,16 +87,20 @@ class OwnDataApi:
         self._clock = clock
         self._signer = signer
         self._kinds = kinds
+        self._known_by = known_by
         self._files = OwnDataFiles(log.region, log.service, kinds, handlers)
 
     async def list_uses(self, request: pb.ListUsesRequest, call: Call) -> pb.ListUsesResponse:
         """Lists the uses of the caller's data, newest first."""
         self._must_be_ours(request.parent)
-        scopes = [Scope({"subject": each}) for each in sorted(_asked(call.actor, request.subject))]
+        names: dict[str, str] = {}
+        for subject in sorted(_asked(call.actor, request.subject)):
+            names |= dict.fromkeys((subject, *await self._known_by(call.actor, subject)), subject)
+        scopes = [Scope({"subject": each}) for each in names]
         async with self._database.read() as connection:
             shown, token = await USES.page(connection, self._pages, request, scopes)
         call.own()
-        uses = [use_of(_read(row), row.subject, self._service) for row in shown]
+        uses = [use_of(_read(row), names[row.subject], self._service) for row in shown]
         return pb.ListUsesResponse(uses=uses, next_page_token=token)
 
     async def count_holdings(self, request: pb.CountHoldingsRequest, call: Call) -> pb.CountHoldingsResponse:

@@ -1,17 +1,27 @@
 """What a service holds on somebody, kind by kind; each service says what its kinds are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from google.protobuf.message import Message
 
+from libs.access.actor import Actor
 from libs.db.engine import Database
 from libs.db.statement import Statement
 from tongban.owndata.v1 import own_data_service_pb2 as pb
 
 MOST = 10_000
 """So far is counted."""
+KnownBy = Callable[[Actor, str], Awaitable[Sequence[str]]]
+"""Under which names, beside their own, the uses of somebody's data are noted; asked for the caller, of whom the token speaks for."""
+
+
+async def by_no_other_name(_actor: Actor, _subject: str) -> Sequence[str]:
+    """They are noted under the name of the account alone."""
+    return ()
+
+
 Ask = Callable[[str], Message]
 
 
@@ -49,8 +59,8 @@ async def counted(database: Database, kinds: Sequence[HeldKind], subject: str) -
     values = {"subject": subject, "id": None if subject.startswith("//") else subject.rpartition("/")[2]}
     found = []
     async with database.read() as connection:
-        for kind in kinds:
-            row = await kind.statement.first(connection, values) if kind.is_of(subject) else None
+        for kind in (each for each in kinds if each.is_of(subject)):
+            row = await kind.statement.first(connection, values)
             count = int(row[0]) if row else 0
             found.append(pb.Holding(type=f"tongban.cn/{kind.type}", count=count, method=f"tongban.{kind.method}"))
     return found

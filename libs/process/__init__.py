@@ -248,7 +248,7 @@ class Process:
             service, _, rpc = method.rpartition(".")
             readers[method] = handler_of(known[service], rpc)
         signer = FileSigner(self.keys.signer(_LOG), (self.config.keys.folder / "log.der").read_bytes())
-        return OwnDataApi(self.log, self.database, self.pages, self.clock, signer, app.held, readers)
+        return OwnDataApi(self.log, self.database, self.pages, self.clock, signer, app.held, readers, app.known_by)
 
     def _changes(self, followed: Mapping[str, Followed]) -> ChangeApi:
         region, base_url = self.config.region.id, self.config.public.base_url

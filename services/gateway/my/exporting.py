@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from libs.audit.records import rfc3339
+from libs.owndata.verification import EXPORT_FORMAT
 from tongban.owndata.v1 import own_data_service_pb2 as pb
 
-FORMAT = "tongban-own-data-export 1"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _READ_ME = """这是{region}为 {subject} 保存的数据的副本。每个服务一份（*.json），由该服务签名（*.sig，SM2 与 SM3），证书在 *.pem。
 manifest.json 说明各份的摘要、哪些服务没有回答（unreachable）、哪些没有装下全部（incomplete）。
@@ -20,7 +20,7 @@ certificate *.pem. manifest.json tells the digest of each, which services did no
 file took (incomplete).
 
 核验 / To verify:
-  ./run own verify tongban-my-data.zip
+  ./run audit own-data tongban-my-data.zip
   openssl x509 -in identity.pem -pubkey -noout > identity.pub
   openssl dgst -sm3 -verify identity.pub -sigopt distid:1234567812345678 -signature identity.sig identity.json
 """
@@ -30,7 +30,7 @@ def packed(files: Mapping[str, pb.DownloadOwnDataResponse | None], subject: str,
     """Returns the ZIP: the files of the services that answered, and a manifest that names those that did not."""
     there = {service: file for service, file in files.items() if file is not None}
     manifest = {
-        "format": FORMAT,
+        "format": EXPORT_FORMAT,
         "region": region,
         "subject": subject,
         "time": rfc3339(datetime.now(UTC)),

@@ -30,7 +30,8 @@ _HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT = (
 )
 PAGES = (_HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT)
 _USES_ON_A_PAGE, _USES_AT_HOME = 25, 5
-_JUST_NOW = 30
+OWN_CLIENT = "clients/my-pages"
+"""These pages, as identity calls them."""
 _FORM_BYTES = 4096
 
 
@@ -184,7 +185,9 @@ class MyPages:
 
     async def _sessions(self, visit: Visit) -> Response:
         sessions, grants = await asyncio.gather(visit.asked.sessions(), visit.asked.sign_in_grants())
-        return self._page(visit, "my/sessions.html", sessions=sessions, grants=grants)
+        # That somebody is signed in to these very pages the browsers above tell already.
+        others = [each for each in grants if each.client != OWN_CLIENT]
+        return self._page(visit, "my/sessions.html", sessions=sessions, grants=others)
 
     async def _export(self, visit: Visit) -> Response:
         return self._page(visit, "my/export.html", services=SERVICES)
@@ -244,7 +247,9 @@ class MyPages:
         language = self._language(request)
         say = Words(language)
         page = self._templates.get_template(template)
-        text = page.render(lang=language, zh=say.zh, say=say, shown=shown, machine=machine, **values)
+        text = page.render(
+            lang=language, zh=say.zh, say=say, colon=say.of(("：", ": ")), shown=shown, machine=machine, **values
+        )
         answer = HTMLResponse(text, status, headers=_PAGE_HEADERS | {"content-language": language})
         if request.query_params.get("lang"):
             self._remember(answer, _LANGUAGE, language, 365 * 24 * 3600)

@@ -29,6 +29,7 @@ PERMISSIONS = (
     "owndata.holdings.count",
     "owndata.data.download",
     "identity.persons.get",
+    "identity.persons.reveal",
     "identity.departments.get",
     "identity.consents.list",
     "identity.consents.withdraw",

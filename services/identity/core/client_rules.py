@@ -51,6 +51,7 @@ OF_OWN_PAGES = (
     "owndata.holdings.count",
     "owndata.data.download",
     "identity.persons.get",
+    "identity.persons.reveal",
     "identity.departments.get",
     "identity.consents.list",
     "identity.consents.withdraw",

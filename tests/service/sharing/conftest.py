@@ -27,8 +27,13 @@ from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.common.v1 import common_pb2, value_pb2
+from tongban.identity.v1 import (
+    account_service_pb2_grpc,
+    region_service_pb2_grpc,
+    resources_pb2,
+    token_service_pb2_grpc,
+)
 from tongban.identity.v1 import region_service_pb2 as regions
-from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
 from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.sharing.v1 import (
     catalog_service_pb2,
@@ -345,7 +350,16 @@ def query(resource: str, *codes: str, fields: list[str] | None = None, **changes
     )
 
 
-class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
+NUMBERS = {"persons/00000000-0000-7000-8000-000000000001": "11010519491231002X"}
+"""The documents of people, as identity knows them."""
+USCC = "91340000MA2MT9Y48F"
+
+
+class _Identity(
+    region_service_pb2_grpc.RegionServiceServicer,
+    token_service_pb2_grpc.TokenServiceServicer,
+    account_service_pb2_grpc.AccountServiceServicer,
+):
     """Our own identity service, as the contract has it: one trusted region, and an assertion to it."""
 
     def __init__(self, gateway_url: str) -> None:
@@ -365,6 +379,14 @@ class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2
         assert (request.subject_token, request.audience) == ("own", "//320402")
         return tokens.ExchangeTokenResponse(access_token="assertion", expires_in=60)
 
+    async def RevealPerson(self, request: Any, context: Any) -> resources_pb2.Person:
+        assert dict(context.invocation_metadata())["authorization"].startswith("Bearer ey"), "as the person who asks"
+        document = common_pb2.IdentityDocument(type_code="111", number=NUMBERS.get(request.name, "none"))
+        return resources_pb2.Person(documents=[resources_pb2.HeldDocument(document=document)])
+
+    async def GetOrganization(self, request: Any, context: Any) -> resources_pb2.Organization:
+        return resources_pb2.Organization(name=request.name, uscc=USCC)
+
 
 @asynccontextmanager
 async def identity_beside(ground: Ground, gateway_url: str) -> AsyncIterator[str]:
@@ -373,6 +395,7 @@ async def identity_beside(ground: Ground, gateway_url: str) -> AsyncIterator[str
     server = grpc.aio.server()
     region_service_pb2_grpc.add_RegionServiceServicer_to_server(identity, server)
     token_service_pb2_grpc.add_TokenServiceServicer_to_server(identity, server)
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(identity, server)
     address = f"{HOST}:{free_port()}"
     server.add_secure_port(address, server_credentials(ground.tls("identity")))
     await server.start()
