@@ -5,7 +5,7 @@ from alembic import op
 
 
 def upgrade() -> None:
-    """Applies this revision."""
+    """Applies this revision; what was recorded before names no subjects, and is not told of."""
     op.create_table(
         "data_uses",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
