@@ -208,7 +208,11 @@ class MyPages:
         return _on(f"{_SESSIONS}?done=revoked")
 
     async def _sign_out(self, visit: Visit) -> Response:
-        await visit.asked.end_session(visit.person.session, str(uuid.uuid4()))
+        try:
+            await visit.asked.end_session(visit.person.session, str(uuid.uuid4()))
+        except TongbanError as error:
+            if error.code is Code.UNAVAILABLE:
+                raise  # they would believe to be signed out
         return self._left()
 
     async def _file(self, visit: Visit) -> Response:

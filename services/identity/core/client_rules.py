@@ -151,11 +151,14 @@ class Client:
         pair = (self.quota_per_second, self.quota_per_day)
         return pair if any(pair) else ()
 
-    @property
-    def is_the_regions(self) -> bool:
-        """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages."""
-        own_pages = self.id == OWN_PAGES and self.kind is ClientKind.SYSTEM and not self.applicant
-        return self.kind is ClientKind.CHANNEL or own_pages
+    def is_the_regions(self, base_url: str) -> bool:
+        """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages.
+
+        The pages are so only as they were made: whoever can change a client by themselves can't have people signed in to another
+        place without being asked, nor for more.
+        """
+        as_made = self.redirect_uris == (f"{base_url}{OWN_PAGES_CALLBACK}",) and set(self.scopes) <= set(OF_OWN_PAGES)
+        return self.kind is ClientKind.CHANNEL or (self.id == OWN_PAGES and as_made)
 
     @property
     def signs_people_in(self) -> bool:

@@ -199,7 +199,7 @@ class Authorizations:
             return "sign_in"
         if session.assurance < level:
             raise MoreAssuranceNeeded
-        if agreed or (client.is_the_regions and asked.device is None):
+        if agreed or (client.is_the_regions(self._parts.base_url) and asked.device is None):
             return ""
         if "consent" in prompts or not await self._agreed_before(asked, client, session):
             if "none" in prompts:
