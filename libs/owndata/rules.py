@@ -18,14 +18,15 @@ _WAYS: Mapping[str, use_pb2.UseWay.ValueType] = {
     "Scan": use_pb2.USE_WAY_VERIFIED,
     "Check": use_pb2.USE_WAY_COMPARED,
     "Compare": use_pb2.USE_WAY_COMPARED,
+    "Seal": use_pb2.USE_WAY_SEALED,
 }
 """By the verb of the RPC; every other one shows."""
 _VERB = re.compile(r"[A-Z][a-z]*")
 
 
 def way_of(action: str) -> use_pb2.UseWay.ValueType:
-    """Returns in which way an RPC, by its full name, uses what it reads."""
-    verb = _VERB.match(action.rpartition(".")[2])
+    """Returns in which way an RPC, by its full name, uses what it reads; a sealing is on record before the key is used (``.intent``)."""
+    verb = _VERB.match(action.removesuffix(".intent").rpartition(".")[2])
     return _WAYS.get(verb[0] if verb else "", use_pb2.USE_WAY_SHOWN)
 
 

@@ -39,6 +39,7 @@ WAYS: Mapping[int, Pair] = {
     use_pb2.USE_WAY_FETCHED: ("取用", "Fetched"),
     use_pb2.USE_WAY_VERIFIED: ("核验", "Verified"),
     use_pb2.USE_WAY_COMPARED: ("比对", "Compared"),
+    use_pb2.USE_WAY_SEALED: ("用印", "Sealed"),
 }
 _FIELDS: Mapping[str, Pair] = {
     "person.masked": ("账户资料（部分隐去）", "account, partly hidden"),

@@ -39,7 +39,7 @@ def _record(**more: object) -> Record:
         ("tongban.identity.v1.CodeService.ScanCode", use_pb2.USE_WAY_VERIFIED),
         ("tongban.license.v1.VerificationService.VerifyLicense", use_pb2.USE_WAY_VERIFIED),
         ("tongban.seal.v1.ValidationService.ValidateDocument", use_pb2.USE_WAY_VERIFIED),
-        ("tongban.seal.v1.SealingService.SealDocument.intent", use_pb2.USE_WAY_SHOWN),
+        ("tongban.seal.v1.SealingService.SealDocument.intent", use_pb2.USE_WAY_SEALED),
         ("", use_pb2.USE_WAY_SHOWN),
     ],
 )
