@@ -16,7 +16,7 @@ from tests.support.browser import CHROMIUM, FLAGS
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2, consent_service_pb2, resources_pb2
 
-pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 _PAGES = ("/my", "/my/uses", "/my/uses?service=license", "/my/consents", "/my/mandates", "/my/sessions", "/my/export")
 
 
