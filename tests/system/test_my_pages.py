@@ -14,6 +14,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Registry
+from deploy.local.regions import TIANNING
+from deploy.pki.region_root import ROOT_FILE
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509 import Certificate
+from libs.owndata.verification import verify_export
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.regions import Regions
 from tests.system.test_sign_in import _ticket
@@ -97,6 +102,7 @@ async def test_it_shows_what_is_held_and_who_used_it(resident: Resident, browser
     await resident.signed_in(page)
     await expect(page.get_by_role("heading", name="平台保存了什么")).to_be_visible()
     await expect(page.locator(".held")).to_contain_text("实名核验记录")
+    await expect(page.locator(".away")).to_have_count(0)
     await expect(page.locator(".use").first).to_contain_text("核对来人身份")
     await page.get_by_role("link", name="全部使用记录").click()
     await page.get_by_role("link", name="身份", exact=True).click()
@@ -137,7 +143,7 @@ async def test_a_session_elsewhere_is_ended_and_so_is_ones_own(resident: Residen
     await expect(here.locator("#password")).to_be_visible()
 
 
-async def test_all_of_it_is_one_signed_file(resident: Resident, browser: Browser) -> None:
+async def test_all_of_it_is_one_signed_file(regions: Regions, resident: Resident, browser: Browser) -> None:
     page = await _page(browser, resident.office)
     await resident.signed_in(page)
     await page.goto("/my/export")
@@ -149,6 +155,9 @@ async def test_all_of_it_is_one_signed_file(resident: Resident, browser: Browser
         assert set(manifest["files"]) == set(_ALL)
         assert manifest["unreachable"] == manifest["incomplete"] == []
         assert json.loads(whole.read("identity.json"))["subject"] == resident.name
+    root = Certificate.parse((regions.state / TIANNING.id / "root" / ROOT_FILE).read_bytes())
+    report = verify_export(path.read_bytes(), root, default_provider())
+    assert report.valid, report
 
 
 async def test_a_foreign_form_and_a_foreign_return_do_nothing(resident: Resident, browser: Browser) -> None:
