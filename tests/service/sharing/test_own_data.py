@@ -4,7 +4,8 @@ from typing import Any
 
 import asyncpg
 
-from tests.service.sharing.conftest import CONSUMER, NUMBERS, PURPOSE, USCC, Sharing, query, terms, text
+from tests.service.sharing.conftest import CONSUMER, PURPOSE, Sharing, query, terms, text
+from tests.service.sharing.identity import NUMBERS, USCC
 from tests.support.refusing import refused
 from tongban.common.v1 import use_pb2
 from tongban.owndata.v1 import own_data_service_pb2 as pb
