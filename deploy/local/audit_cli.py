@@ -31,6 +31,7 @@ from libs.audit.trust import trust
 from libs.crypto.errors import MalformedCertificate
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate
+from libs.owndata.verification import region_of, verify_export
 
 app = typer.Typer(no_args_is_help=True, help="The audit logs, checked offline.")
 _OUT = Console(highlight=False)
@@ -140,6 +141,29 @@ def verify(
         reports.append(_verify_copy(data, log, head, trusted, readable=_was_read(reports[0])))
     _print(reports, as_json=as_json)
     raise typer.Exit(_status(reports))
+
+
+@app.command(name="own-data")
+def own_data(
+    export: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, metavar="EXPORT.zip", help="What /my/export gave.")
+    ],
+    root: Root = None,
+    state: State = _STATE,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Checks what somebody took home of their data (/my/export): every part is the service's that it names, and unchanged.
+
+    Ends with 1 if anything fails.
+    """
+    data = export.read_bytes()
+    root = root or _root_in(state, region_of(data))
+    try:
+        report = verify_export(data, Certificate.parse(root.read_bytes()), default_provider())
+    except MalformedCertificate as error:
+        raise typer.BadParameter(f"{root}: {error}", param_hint="--root") from error
+    _print([report], as_json=as_json)
+    raise typer.Exit(_status([report]))
 
 
 def _content(file: Path | None) -> bytes | None:

@@ -90,7 +90,10 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
         document["data_sources"] = {DEPARTMENT: {"dsn_file": secret / f"{DEPARTMENT}.dsn"}}
     if service == "identity":
         document["http"] = {"host": HOST, "port": local.ports[f"{replica}_http"]}
-        document["bootstrap"] = {"credentials_file": local.path("credentials.json")}
+        document["bootstrap"] = {
+            "credentials_file": local.path("credentials.json"),
+            "pages_credentials_file": local.path("secrets", "my-pages.json"),
+        }
         if local.path(ENVIRONMENT).exists():
             document["clients"] = {"environment": local.path(ENVIRONMENT).read_text(encoding="ascii")}
         # Nothing leaves the machine until the operator says how.
@@ -104,6 +107,7 @@ def _gateway(local: LocalRegion) -> Document:
     return _common(local, GATEWAY) | {
         "http": {"host": local.host, "port": local.http_port},
         "pages": {"host": HOST, "port": local.ports["pages"], "reflection_port": local.ports["reflection"]},
+        "my": {"credentials_file": local.path("secrets", "my-pages.json")},
         "envoy": {"admin_port": local.ports["envoy_admin"], "file": local.path("config", ENVOY)},
     }
 

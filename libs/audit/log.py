@@ -1,6 +1,7 @@
 """A service's own log: what its records and receipts are called, and how they are made."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,6 +13,9 @@ from libs.db.command import Command
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import timestamp
 from tongban.common.v1 import common_pb2
+
+_ANYBODY = re.compile(r"(//[^/]+/)?(persons|organizations|documents)/[^/]+")
+"""Who is told of a use; where a service knows people by their documents alone, the blind index of one stands for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class AuditEntry:
     purpose_code: str = ""
     service_item: str = ""
     case: str = ""
+    subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Log:
         response_digest: bytes = b"",
         action: str = "",
         transaction_id: str = "",
+        subjects: Iterable[str] = (),
     ) -> AuditEntry:
         """Builds the record of what ``command`` does.
 
@@ -70,6 +76,7 @@ class Log:
             response_digest: SM3 of the answer's bytes, where they are known.
             action: what was done, if it is not the command's method.
             transaction_id: one id over all regions; the command's own, or made here.
+            subjects: whose data leaves, persons and organisations: they are told of it. Who reads what is their own needs not be.
         """
         identifier = uuid7()
         transaction = transaction_id or command.use.transaction_id or identifier
@@ -98,7 +105,8 @@ class Log:
             request_hash=salted(salt, command.digest),
             response_hash=salted(salt, response_digest),
         )
-        return _entry(identifier, record, salt)
+        told = {each for each in subjects if _ANYBODY.fullmatch(each) and each != command.actor}
+        return replace(_entry(identifier, record, salt), subjects=tuple(sorted(told)))
 
     def again(self, record: Record, now: datetime) -> AuditEntry:
         """Builds a further record from another one: a name and a time of its own, the rest as it is.

@@ -1,5 +1,7 @@
 """Records reads of somebody's data before they are answered, where they are not one's own."""
 
+from collections.abc import Iterable
+
 from google.protobuf.message import Message
 
 from libs.audit.writer import AuditWriter
@@ -15,6 +17,7 @@ async def record_read(
     count: int = 1,
     *,
     own: bool = False,
+    of: Iterable[str] = (),
     call: Call,
 ) -> None:
     """Records a read before its answer leaves, except where people read by themselves what is their own.
@@ -26,6 +29,7 @@ async def record_read(
         fields: what leaves.
         count: how many records of data leave.
         own: whether it is the caller's own; with staff at a window beside them it is recorded nevertheless.
+        of: whose data leaves, persons and organisations, who are told of it.
         call: the call that is answered.
 
     Raises:
@@ -34,4 +38,4 @@ async def record_read(
     if own and not call.actor.delegate:
         call.own()
     else:
-        await audit.write(command_of(request, call=call), about, fields=fields, record_count=count)
+        await audit.write(command_of(request, call=call), about, fields=fields, record_count=count, subjects=of)

@@ -1,6 +1,6 @@
 """Writes audit records: with a mutation in its transaction, or alone before data leaves ("no record, no service")."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,10 @@ WITH written AS (
   INSERT INTO audit_records (id, record_time, transaction_id, object, canonical, leaf_hash, actor,
     purpose_code, service_item, case_name)
   VALUES (:id, :record_time, :transaction_id, :object, :canonical, :leaf_hash, :actor,
-    :purpose_code, :service_item, :case_name) RETURNING seq
+    :purpose_code, :service_item, :case_name) RETURNING seq, record_time
+), used AS (
+  INSERT INTO data_uses (subject, record_time, record_seq)
+  SELECT subject, record_time, seq FROM written, unnest(CAST(:subjects AS text[])) AS of (subject)
 ){beside}
 INSERT INTO audit_pending (seq) SELECT seq FROM written
 """
@@ -75,12 +78,13 @@ class AuditWriter:
         record_count: int = 0,
         response_digest: bytes = b"",
         transaction_id: str = "",
+        subjects: Iterable[str] = (),
         asks: OpenQuestion | None = None,
         answers: tuple[OpenQuestion, common_pb2.Receipt] | None = None,
     ) -> common_pb2.Receipt:
         """Writes one record and returns its receipt; raises Unavailable AUDIT_UNAVAILABLE if it can't be written.
 
-        With ``asks`` the record opens a question, which the record that ``answers`` it by its receipt closes.
+        ``subjects`` are those whose data leaves: they are told of it. With ``asks`` the record opens a question, which the record that ``answers`` it by its receipt closes.
         """
         entry = self.log.entry(
             command,
@@ -91,6 +95,7 @@ class AuditWriter:
             record_count=record_count,
             response_digest=response_digest,
             transaction_id=transaction_id,
+            subjects=subjects,
         )
         values: dict[str, object] = {
             "id": entry.id,
@@ -103,6 +108,7 @@ class AuditWriter:
             "purpose_code": entry.purpose_code,
             "service_item": entry.service_item,
             "case_name": entry.case,
+            "subjects": list(entry.subjects),
         }
         statement = _PLAIN
         if asks is not None:

@@ -31,7 +31,11 @@ WITH {parts}evidence_records AS (
   SELECT r.* FROM unnest(CAST(:record_ids AS text[]), CAST(:record_times AS timestamptz[]),
     CAST(:record_transactions AS text[]), CAST(:record_objects AS text[]), CAST(:record_canonicals AS bytea[]),
     CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[]), CAST(:record_purposes AS text[]),
-    CAST(:record_items AS text[]), CAST(:record_cases AS text[])) AS r {when}RETURNING seq
+    CAST(:record_items AS text[]), CAST(:record_cases AS text[])) AS r {when}RETURNING seq, id, record_time
+), evidence_uses AS (
+  INSERT INTO data_uses (subject, record_time, record_seq)
+  SELECT u.subject, w.record_time, w.seq FROM unnest(CAST(:use_records AS text[]), CAST(:use_subjects AS text[]))
+    AS u (record, subject) JOIN evidence_records AS w ON w.id = u.record
 ), evidence_pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
 ), evidence_events AS (
@@ -68,7 +72,11 @@ WITH {parts}, evidence_records AS (
     CAST(:record_leaves AS bytea[]), CAST(:record_actors AS text[]), CAST(:record_purposes AS text[]),
     CAST(:record_items AS text[]), CAST(:record_cases AS text[]), CAST(:record_keys AS text[])) WITH ORDINALITY
     AS r (id, record_time, transaction_id, object, canonical, leaf_hash, actor, purpose_code, service_item, case_name, key, n)
-  WHERE {when} ORDER BY r.n RETURNING seq
+  WHERE {when} ORDER BY r.n RETURNING seq, id, record_time
+), evidence_uses AS (
+  INSERT INTO data_uses (subject, record_time, record_seq)
+  SELECT u.subject, w.record_time, w.seq FROM unnest(CAST(:use_records AS text[]), CAST(:use_subjects AS text[]))
+    AS u (record, subject) JOIN evidence_records AS w ON w.id = u.record
 ), evidence_pending AS (
   INSERT INTO audit_pending (seq) SELECT seq FROM evidence_records
 )
@@ -102,6 +110,8 @@ def record_values(entries: Sequence[AuditEntry], keys: Sequence[str] = ()) -> di
         "record_purposes": [e.purpose_code for e in entries],
         "record_items": [e.service_item for e in entries],
         "record_cases": [e.case for e in entries],
+        "use_records": [e.id for e in entries for _ in e.subjects],
+        "use_subjects": [subject for e in entries for subject in e.subjects],
     }
     if keys:
         values["record_keys"] = keys

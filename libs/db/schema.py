@@ -120,6 +120,18 @@ audit_records = sa.Table(
     comment="One row for everything that was done or refused; the canonical bytes are what the leaf hash is made over.",
 )
 
+data_uses = sa.Table(
+    "data_uses",
+    COMMON,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("record_time", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("record_seq", sa.BigInteger, nullable=False),
+    sa.Index("data_uses_of_subject", "subject", "record_time", "id"),
+    info=EVIDENCE,
+    comment="Of whose data a record of the log tells: what people are shown as the uses of their data.",
+)
+
 audit_pending = sa.Table(
     "audit_pending",
     COMMON,

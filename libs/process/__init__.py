@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import uvloop
+from google.protobuf.descriptor import ServiceDescriptor
 
 from libs.audit.api import AuditApi
 from libs.audit.export import AuditExport
@@ -50,13 +51,15 @@ from libs.operations.beginning import Operations
 from libs.operations.messages import SealedFields
 from libs.operations.sweeping import backlog_of
 from libs.operations.worker import OperationWorker
+from libs.owndata.api import FileSigner, OwnDataApi
 from libs.process.app import App, Task
 from libs.process.checks import DiskCheck, KeysCheck, at_most_every, folders_of
 from libs.process.health import DatabaseCheck, Health, redis_check
+from libs.rpc.call import Handler
 from libs.rpc.client import neighbour_channel
 from libs.rpc.quotas import ClientQuotas
 from libs.rpc.regions import Regions
-from libs.rpc.server import ServerBuilder, default_stages
+from libs.rpc.server import ServerBuilder, default_stages, handler_of
 from libs.rpc.stages.trust import Check
 from libs.rpc.streams import StreamsUnderWay
 from libs.rpc.withdrawals import asking
@@ -73,6 +76,7 @@ from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import change_service_pb2, parked_event_service_pb2
 from tongban.identity.v1 import resources_pb2
 from tongban.operations.v1 import operation_service_pb2
+from tongban.owndata.v1 import own_data_service_pb2
 from tongban.uploads.v1 import upload_service_pb2
 
 _log = logger(__name__)
@@ -235,13 +239,24 @@ class Process:
         """Puts a service's features and workers to the parts of the process; returns its server, not started."""
         builder = self.server(verifier, app.trusted)
         builder.add(change_service_pb2.DESCRIPTOR.services_by_name["ChangeService"], self._changes(app.followed))
-        for descriptor, apis in app.served(self.service):
+        served = app.served(self.service)
+        builder.add(own_data_service_pb2.DESCRIPTOR.services_by_name["OwnDataService"], self._own_data(app, served))
+        for descriptor, apis in served:
             builder.add(descriptor, *apis)
         if app.events:
             self.consume(app.sources, app.handlers())
         self._tasks += app.workers
         self._closers += app.closers
         return await builder.build()
+
+    def _own_data(self, app: App, served: Iterable[tuple[ServiceDescriptor, Sequence[object]]]) -> OwnDataApi:
+        known = {descriptor.full_name: apis for descriptor, apis in served}
+        readers: dict[str, Handler] = {}
+        for method in (f"tongban.{kind.method}" for kind in app.held):
+            service, _, rpc = method.rpartition(".")
+            readers[method] = handler_of(known[service], rpc)
+        signer = FileSigner(self.keys.signer(_LOG), (self.config.keys.folder / "log.der").read_bytes())
+        return OwnDataApi(self.log, self.database, self.pages, self.clock, signer, app.held, readers, app.known_by)
 
     def _changes(self, followed: Mapping[str, Followed]) -> ChangeApi:
         region, base_url = self.config.region.id, self.config.public.base_url

@@ -12,6 +12,7 @@ from libs.events.change_api import Followed
 from libs.events.cloud_event import Event
 from libs.events.consumer import EventHandler
 from libs.events.types import event_type
+from libs.owndata.holdings import HeldKind, KnownBy, by_no_other_name
 from libs.rpc.stages.trust import Check
 
 Task = Callable[[], Awaitable[None]]
@@ -29,6 +30,8 @@ class App:
         followed: who is shown what changed, by the collection of what changed.
         workers: tasks that run beside the server for ever.
         closers: what has to be closed when the process ends.
+        held: what kinds of things it holds on persons and firms, which they are told of.
+        known_by: tells under which further names the uses of somebody's data are noted, where the service knows no accounts.
         trusted: tells whether another region is trusted now, where the service knows that itself; None asks identity.
     """
 
@@ -37,6 +40,8 @@ class App:
     followed: Mapping[str, Followed] = field(default_factory=dict)
     workers: Sequence[Task] = ()
     closers: Sequence[Task] = ()
+    held: Sequence[HeldKind] = ()
+    known_by: KnownBy = by_no_other_name
     trusted: Check | None = None
 
     @property

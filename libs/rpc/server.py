@@ -216,11 +216,16 @@ def method_name(method: Method) -> str:
 
 def _served(apis: Sequence[object], method: Method) -> Callable[[Any, Call], Any]:
     """Finds the one handler of an RPC; raises ContractError where there is none, or more than one."""
-    name = method_name(method)
+    return handler_of(apis, method.descriptor.name)
+
+
+def handler_of(apis: Sequence[object], rpc: str) -> Callable[[Any, Call], Any]:
+    """Finds the one handler of an RPC by its name; raises ContractError where there is none, or more than one."""
+    name = _WORD.sub("_", rpc).lower()
     found = [getattr(api, name) for api in apis if hasattr(api, name)]
     if len(found) != 1:
         served = ", ".join(type(api).__name__ for api in apis)
-        raise ContractError(f"{method.name} is served {len(found)} times by {served}")
+        raise ContractError(f"{rpc} is served {len(found)} times by {served}")
     handler: Callable[[Any, Call], Any] = found[0]
     return handler
 

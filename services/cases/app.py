@@ -12,6 +12,7 @@ from services.cases.applications.service import Applications
 from services.cases.calendars.api import CalendarApi
 from services.cases.calendars.watch import CalendarWatch
 from services.cases.calendars.worker import DeadlineRecounter
+from services.cases.core.held import HELD
 from services.cases.core.parts import Parts, parts_of
 from services.cases.decisions.api import DecisionApi
 from services.cases.decisions.asking import LicenseRequests
@@ -91,6 +92,7 @@ async def app(process: Process) -> App:
             comparison.run,
         ],
         closers=[parts.regions.close],
+        held=HELD,
     )
 
 

@@ -17,6 +17,8 @@ from services.gateway import contracts, envoy_config
 from services.gateway.circuits import Circuits
 from services.gateway.config import GatewayConfig
 from services.gateway.content import ContentPages
+from services.gateway.my.pages import my_pages
+from services.gateway.my.signing_in import JWKS_PATH, PeopleSignIn
 from services.gateway.neighbours import Neighbours
 from services.gateway.pages import Portal
 from services.gateway.reflection import reflection_server
@@ -42,12 +44,24 @@ def _http_server(config: GatewayConfig, app: App) -> uvicorn.Server:
     return uvicorn.Server(settings)
 
 
+def _sign_in(config: GatewayConfig) -> PeopleSignIn | None:
+    """How people sign in to the pages of their own; None where there are none."""
+    if config.my is None:
+        return None
+    urls = [config.identity.jwks_url, *config.identity.further_jwks_urls]
+    return PeopleSignIn(
+        config.my.credentials_file, config.public.base_url, [each.removesuffix(JWKS_PATH) for each in urls]
+    )
+
+
 async def serve(config: GatewayConfig) -> None:
     """Serves until a signal."""
     image = contracts.read_image()
     neighbours = Neighbours(config)
     content = ContentPages(neighbours.service, config.limits.upload_seconds)
-    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes()))
+    sign_in = _sign_in(config)
+    mine = my_pages(config, sign_in, neighbours.service).routes() if sign_in else []
+    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
     watching = asyncio.ensure_future(Circuits(config, neighbours.asking()).run())
@@ -58,6 +72,8 @@ async def serve(config: GatewayConfig) -> None:
         await asyncio.wait([watching])
         await reflection.stop(_GRACE)
         await neighbours.close()
+        if sign_in:
+            await sign_in.close()
 
 
 def main() -> None:

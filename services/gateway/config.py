@@ -70,6 +70,16 @@ class Cors(Section):
     origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
 
+class MySection(Section):
+    """The pages at which people see what is held on them (/my); without this section there are none.
+
+    Attributes:
+        credentials_file: the key by which they have people sign in; identity writes it at its first start.
+    """
+
+    credentials_file: Path
+
+
 class GatewayConfig(Section):
     """The configuration of the edge of one region."""
 
@@ -83,4 +93,5 @@ class GatewayConfig(Section):
     neighbours: dict[str, str]
     limits: Limits = Limits()
     cors: Cors = Cors()
+    my: MySection | None = None
     telemetry: TelemetryConfig = TelemetryConfig()

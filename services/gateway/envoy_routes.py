@@ -17,7 +17,17 @@ Json = dict[str, Any]
 IDENTITY_PREFIXES = ("/oauth/", "/.well-known/")
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 """The services that describe the others to generic clients."""
-_PAGES = ("/", "/docs", "/openapi.json", "/openapi.zh.json", "/protos.zip", "/tongban.binpb", "/verify", "/healthz")
+_PAGES = (
+    "/",
+    "/docs",
+    "/openapi.json",
+    "/openapi.zh.json",
+    "/protos.zip",
+    "/tongban.binpb",
+    "/verify",
+    "/healthz",
+    "/my",
+)
 _RETRIES = 40
 _IDLE_SECONDS = round(IDLE_SECONDS) + 15
 _ROUTE = "envoy.config.route.v3"
@@ -185,7 +195,7 @@ def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
 
 def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
-    pages.append(_http_route({"prefix": "/clients/"}, "pages"))
+    pages += [_http_route({"prefix": prefix}, "pages") for prefix in ("/clients/", "/my/")]
     oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]

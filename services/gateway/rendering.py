@@ -35,6 +35,7 @@ def environment(config: GatewayConfig) -> jinja2.Environment:
         code=config.region.id,
         base_url=config.public.base_url,
         version=version("tongban"),
+        has_my=config.my is not None,
     )
     return made
 

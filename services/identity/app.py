@@ -1,5 +1,6 @@
 """What the identity service is made of."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from services.identity.access.api import AccessApi
 from services.identity.access.contracts import declared_access
 from services.identity.accounts.api import OrganizationApi, PersonApi
 from services.identity.api_clients.api import ClientApi, ClientRequestApi, ClientUpdateApi
-from services.identity.api_clients.bootstrap import FirstAdministrator
+from services.identity.api_clients.bootstrap import ClientFounding, pages_client
 from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
 from services.identity.closings.api import ClosingApi
@@ -33,6 +34,7 @@ from services.identity.contacts.worker import CodeSender
 from services.identity.core.answering import Answering
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
+from services.identity.core.held import HELD
 from services.identity.core.parts import Parts, parts_of
 from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
@@ -89,7 +91,7 @@ async def app(process: Process) -> App:
     keepers = [KeyKeeper(each, process.database) for each in (keys, code_keys)]
     for keeper in keepers:
         await keeper.rotate_alone()
-    await _make_administrator(process, config)
+    await _found_clients(process, config)
     parts, register = parts_of(process, config, keys), register_of(config.population_register)
     teller = LogoutTeller(parts, LogoutDelivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
@@ -156,6 +158,7 @@ async def app(process: Process) -> App:
             own_door.close,
             *(each.close for each in verifiers.values()),
         ],
+        held=HELD,
         trusted=regions.require_inbound,
     )
 
@@ -210,13 +213,14 @@ def signing_keys(process: Process, purpose: str = TOKENS) -> TokenKeys:
     return keys
 
 
-async def _make_administrator(process: Process, config: Config) -> None:
+async def _found_clients(process: Process, config: Config) -> None:
     if config.bootstrap is not None:
         file, gateway = Path(config.bootstrap.credentials_file), config.public.base_url
         environment = ClientEnvironment(config.clients.environment)
-        await FirstAdministrator(
-            process.uow, process.database, config.identity.issuer, gateway, file, environment
-        ).ensure()
+        founding = ClientFounding(process.uow, process.database, config.identity.issuer, gateway, file, environment)
+        await founding.ensure()
+        if (pages := config.bootstrap.pages_credentials_file) is not None:
+            await replace(founding, file=pages, made=pages_client(gateway)).ensure()
 
 
 def _config(process: Process) -> Config:

@@ -9,9 +9,10 @@ from libs.config import HttpConfig, Section, ServiceConfig
 
 
 class Bootstrap(Section):
-    """The first administrator: where the credentials of the client that the first start makes are written."""
+    """Where the credentials of the clients are written that the first start makes: the first administrator, the region's own pages."""
 
     credentials_file: str
+    pages_credentials_file: Path | None = None
 
 
 class Tokens(Section):

@@ -5,6 +5,7 @@ from libs.process import Process
 from libs.process.app import App
 from libs.sweeps.sweep import Sweep
 from services.license.config import Config, Issuing
+from services.license.core.held import HELD
 from services.license.core.parts import Parts, parts_of
 from services.license.files.api import FileApi
 from services.license.issuing.api import IssuingApi
@@ -47,6 +48,7 @@ async def app(process: Process) -> App:
             "licenseTypes": Followed("license.licenseTypes.get", everybody),
         },
         workers=[sweep.run],
+        held=HELD,
         closers=[renderer.close, verification.close],
     )
 

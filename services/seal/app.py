@@ -10,6 +10,7 @@ from libs.process.app import App
 from libs.sweeps.sweep import Sweep
 from services.seal.certificates.api import CertificateApi
 from services.seal.config import Config, Sealing
+from services.seal.core.held import HELD
 from services.seal.core.parts import Parts, parts_of
 from services.seal.sealing.api import SealingApi
 from services.seal.sealing.opened import OpenedSeals
@@ -46,6 +47,7 @@ async def app(process: Process) -> App:
         },
         workers=[sweep.run, presence.run],
         closers=[parts.signing.close, validation.close],
+        held=HELD,
     )
 
 

@@ -67,6 +67,7 @@ def test_what_has_no_side_effects_leaves_nothing_behind() -> None:
 
 _ABROAD = "nothing is recorded of the holder; a question that leaves for another region is"
 _NOT_ALWAYS_ON_RECORD = {
+    "tongban.owndata.v1.OwnDataService.DownloadOwnData": "what is one's own; lists that are recorded whoever asks leave a record",
     "tongban.identity.v1.CodeService.IssueCode": "each call makes another code, which is counted; it tells of nobody",
     "tongban.identity.v1.TokenService.IssueServiceToken": "each call makes another token, and nothing remembers it",
     "tongban.license.v1.VerificationService.VerifyLicense": _ABROAD,

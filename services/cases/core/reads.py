@@ -43,7 +43,7 @@ class CaseReads:
             Unavailable: AUDIT_UNAVAILABLE.
         """
         own = _judge(call.actor, context, record)
-        await record_read(self._audit, request, record.name, (field,), own=own, call=call)
+        await record_read(self._audit, request, record.name, (field,), own=own, of=_parties(record), call=call)
 
     async def allow_each(
         self, request: Message, call: Call, context: common_pb2.UseContext, records: Sequence[CaseRecord], field: str
@@ -59,7 +59,9 @@ class CaseReads:
         evidence, transaction = self._evidence(command_of(request, call=call)), context.transaction_id or uuid7()
         for record in records:
             # The call answers with the last one's receipt; the others are found by the transaction that they share.
-            evidence.record(record.name, fields=(field,), record_count=1, transaction_id=transaction)
+            evidence.record(
+                record.name, fields=(field,), record_count=1, transaction_id=transaction, subjects=_parties(record)
+            )
         await evidence.write(self._database, _RECORDED)
 
     async def own(self, request: Message, call: Call, name: str, field: str, count: int = 1) -> None:
@@ -85,6 +87,10 @@ class CaseReads:
         """
         _check_use(call.actor, context)
         await self.note(request, call, name, field, count)
+
+
+def _parties(record: CaseRecord) -> tuple[str, str]:
+    return record.applicant, record.agent
 
 
 def _judge(actor: Actor, context: common_pb2.UseContext, record: CaseRecord) -> bool:

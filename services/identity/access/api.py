@@ -43,7 +43,7 @@ class AccessApi:
             actor = self._actor(known.claims, right, request.on_behalf_of)
             _judge(access, actor, known.sources, findings)
             _judge_mandate(access, actor, right.mandate if right else None, request.item_codes, findings)
-        await record_read(self._parts.audit, request, request.principal, ("access",), call=call)
+        await record_read(self._parts.audit, request, request.principal, ("access",), of=[request.principal], call=call)
         return pb.ExplainAccessResponse(
             outcome=findings.outcome, findings=findings.all, max_auth_age_seconds=access.max_auth_age_seconds
         )

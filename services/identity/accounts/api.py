@@ -9,7 +9,7 @@ from libs.civil.calendar import local_day
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
-from libs.errors import InvalidArgument, invalid_field, not_found, reasons
+from libs.errors import InvalidArgument, NotFound, invalid_field, not_found, reasons
 from libs.ids import uscc
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
@@ -81,7 +81,9 @@ class PersonApi:
         if (not own or call.actor.delegate) and not request.use_context.purpose_code:
             raise invalid_field("use_context.purpose_code", "required", "say why another person's account is read")
         await check_stated(self._parts, call.actor, request.use_context, request.name)
-        await record_read(self._parts.audit, request, request.name, ("person.masked",), own=own, call=call)
+        await record_read(
+            self._parts.audit, request, request.name, ("person.masked",), own=own, of=[request.name], call=call
+        )
         return person_message(found, self._parts.cipher)
 
     async def reveal_person(self, request: pb.RevealPersonRequest, call: Call) -> resources.Person:
@@ -93,7 +95,7 @@ class PersonApi:
         found = await self._read(request.name)
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         command = command_of(request, call=call)
-        await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1)
+        await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1, subjects=[request.name])
         return person_message(found, self._parts.cipher, clear=True)
 
     async def _read(self, name: str) -> WholePerson:
@@ -102,18 +104,23 @@ class PersonApi:
 
     async def lookup_person(self, request: pb.LookupPersonRequest, call: Call) -> resources.Person:
         """Finds a person by their document; the search is recorded, with or without a hit."""
-        parts = self._parts
-        await parts.audit.write(command_of(request, call=call), "persons", fields=("person.masked",))
-        try:
-            number = self._number(request.document, "document.number")
-        except InvalidArgument as error:
-            raise not_found("persons") from error
-        index = document_index(parts.cipher, request.document.type_code, number)
-        async with parts.database.read() as connection:
-            row = await accounts.person_by_document(connection, index)
-            found = await whole(connection, row, parts.cipher)
-        await check_stated(parts, call.actor, request.use_context, row.name)
+        parts, found = self._parts, await self._by_document(request.document)
+        hit = [found.row.name] if found else []
+        command = command_of(request, call=call)
+        await parts.audit.write(command, "persons", fields=("person.masked",), record_count=len(hit), subjects=hit)
+        if found is None:
+            raise not_found("persons")
+        await check_stated(parts, call.actor, request.use_context, found.row.name)
         return person_message(found, parts.cipher)
+
+    async def _by_document(self, document: common_pb2.IdentityDocument) -> WholePerson | None:
+        cipher = self._parts.cipher
+        try:
+            index = document_index(cipher, document.type_code, self._number(document, "document.number"))
+            async with self._parts.database.read() as connection:
+                return await whole(connection, await accounts.person_by_document(connection, index), cipher)
+        except (InvalidArgument, NotFound):
+            return None
 
 
 class OrganizationApi:

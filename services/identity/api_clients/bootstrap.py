@@ -1,4 +1,4 @@
-"""The first administrator: a client that the first start makes, and the file that holds its key."""
+"""The clients that a region starts with: the first administrator, and its own pages; and the files that hold their keys."""
 
 import asyncio
 import json
@@ -22,6 +22,9 @@ from services.identity.api_clients import store
 from services.identity.api_clients.convert import client_message
 from services.identity.core.client_rules import (
     FIRST_CLIENT,
+    OF_OWN_PAGES,
+    OWN_PAGES,
+    OWN_PAGES_CALLBACK,
     Client,
     ClientAuthMethod,
     ClientEnvironment,
@@ -38,17 +41,43 @@ Jwk = dict[str, Any]
 
 
 class NotWritten(Exception):
-    """The file of the administrator's credentials can't be written; no client was made or changed."""
+    """The file of a client's credentials can't be written; no client was made or changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class FirstAdministrator:
-    """Makes the administrator's client, or a new key for it where the file was lost.
+class FoundingClient:
+    """A client that a region starts with.
+
+    Attributes:
+        id: its client_id.
+        display_name: what people call it.
+        scopes: the permissions that its own tokens, or those of who signs in to it, may hold.
+        redirect_uris: where who signs in to it is sent back to.
+    """
+
+    id: str
+    display_name: str
+    scopes: tuple[str, ...]
+    redirect_uris: tuple[str, ...] = ()
+
+
+ADMINISTRATOR = FoundingClient(FIRST_CLIENT, "系统管理员", roles.ADMINISTRATOR)
+
+
+def pages_client(base_url: str) -> FoundingClient:
+    """Returns the client to which people sign in at the region's own pages (我的)."""
+    return FoundingClient(OWN_PAGES, "我的", OF_OWN_PAGES, (f"{base_url}{OWN_PAGES_CALLBACK}",))
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFounding:
+    """Makes a client that a region starts with, or a new key for it where the file was lost.
 
     Attributes:
         issuer, gateway: what the file says of the region.
-        environment: what the region is for, and so its administrator.
+        environment: what the region is for, and so the client.
         file: where the credentials are written.
+        made: which client.
     """
 
     uow: UnitOfWork
@@ -57,6 +86,7 @@ class FirstAdministrator:
     gateway: str
     file: Path
     environment: ClientEnvironment = ClientEnvironment.PRODUCTION
+    made: FoundingClient = ADMINISTRATOR
 
     async def ensure(self) -> None:
         """Leaves a client whose key lies in the file; changes nothing where that is so already.
@@ -65,7 +95,7 @@ class FirstAdministrator:
             NotWritten: nothing was changed.
         """
         async with self.database.read() as connection:
-            if self._is_ready(await find_client(connection, FIRST_CLIENT)):
+            if self._is_ready(await find_client(connection, self.made.id)):
                 return
         command = Command(
             caller="services/identity",
@@ -78,7 +108,9 @@ class FirstAdministrator:
         await self.uow.run(command, self._make)
 
     def _is_ready(self, row: Client | None) -> bool:
-        return row is not None and self._key_in_file() in {key["kid"] for key in row.jwks or ()}
+        if row is None or self._key_in_file() not in {key["kid"] for key in row.jwks or ()}:
+            return False
+        return row.redirect_uris == self.made.redirect_uris
 
     def _key_in_file(self) -> str:
         try:
@@ -88,17 +120,17 @@ class FirstAdministrator:
 
     async def _make(self, tx: Transaction) -> resources.Client:
         await turn(tx.connection, "identity:bootstrap")
-        row = await find_client(tx.connection, FIRST_CLIENT)
+        row = await find_client(tx.connection, self.made.id)
         if row is not None and self._is_ready(row):
             return client_message(row, tx.now)  # another replica was faster
         public = await self._new_key()
         if row is None:
-            row = await store.ADD.add(tx.connection, _first(public, tx.now, self.environment))
+            row = await store.ADD.add(tx.connection, _first(self.made, public, tx.now, self.environment))
             tx.emit(row.name, events.ClientCreated(client=row.name, kind=resources.CLIENT_KIND_SYSTEM))
         else:
-            row = await _renew(tx, public)
+            row = await _renew(tx, self.made, public)
             tx.emit(row.name, events.ClientRotated(client=row.name))
-        _log.info("administrator's credentials written", file=self.file.name)
+        _log.info("credentials of a founding client written", file=self.file.name)
         return client_message(row, tx.now)
 
     async def _new_key(self) -> Jwk:
@@ -111,12 +143,12 @@ class FirstAdministrator:
         try:
             await asyncio.to_thread(self._write, jwk)
         except OSError as error:
-            raise NotWritten(f"the administrator's credentials can't be written to {self.file}") from error
+            raise NotWritten(f"the credentials of {self.made.id} can't be written to {self.file}") from error
         return {name: value for name, value in jwk.items() if name != "d"}
 
     def _write(self, jwk: Jwk) -> None:
         content = {
-            "client_id": FIRST_CLIENT,
+            "client_id": self.made.id,
             "token_endpoint": f"{self.gateway}{TOKEN_PATH}",
             "private_key_jwk": jwk,
             "issuer": self.issuer,
@@ -134,27 +166,29 @@ class FirstAdministrator:
             draft.unlink(missing_ok=True)
 
 
-async def _renew(tx: Transaction, public: Jwk) -> Client:
+async def _renew(tx: Transaction, made: FoundingClient, public: Jwk) -> Client:
     return await store.UPDATE.one(
         tx.connection,
-        FIRST_CLIENT,
+        made.id,
         jwks=[public],
         old_jwks=None,
         overlap_expire_time=None,
-        scopes=roles.ADMINISTRATOR,
+        scopes=made.scopes,
+        redirect_uris=made.redirect_uris,
         rotate_time=tx.now,
         update_time=tx.now,
     )
 
 
-def _first(public: Jwk, now: datetime, environment: ClientEnvironment) -> Client:
+def _first(made: FoundingClient, public: Jwk, now: datetime, environment: ClientEnvironment) -> Client:
     return Client(
-        id=FIRST_CLIENT,
-        display_name="系统管理员",
+        id=made.id,
+        display_name=made.display_name,
         kind=ClientKind.SYSTEM,
         owner="",
         auth_method=ClientAuthMethod.PRIVATE_KEY_JWT,
-        scopes=roles.ADMINISTRATOR,
+        scopes=made.scopes,
+        redirect_uris=made.redirect_uris,
         assertable=(),
         max_assurance=0,
         quota_per_second=0,

@@ -176,7 +176,8 @@ class Scanning:
     ) -> UsedCodes | None:
         """Uses codes up, in one statement with count and record; None where none of them was to be had."""
         now, log = self._parts.clock.now(), self._parts.audit.log
-        entry = log.entry(command, now, about, fields=fields, record_count=1 if fields else 0)
+        told = [about] if fields else []
+        entry = log.entry(command, now, about, fields=fields, record_count=len(told), subjects=told)
         async with self._parts.database.read() as connection:
             codes = await store.scan(connection, scene, scans, local_day(now), entry)
         if not codes:

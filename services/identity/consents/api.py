@@ -85,7 +85,7 @@ class ConsentApi:
             row = await store.consent(connection, name)
             if own:
                 await _hide_from_others(connection, call.actor, row, now)
-        await record_read(self._parts.audit, request, name, ("consent",), own=own, call=call)
+        await record_read(self._parts.audit, request, name, ("consent",), own=own, of=[row.subject], call=call)
         return consent_message(row, now)
 
     async def list_consents(self, request: pb.ListConsentsRequest, call: Call) -> pb.ListConsentsResponse:
@@ -100,7 +100,7 @@ class ConsentApi:
                 await _speaks_for(connection, actor, subject, now)
             scope = Scope({"subject": subject})
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], now=now)
-        await record_read(parts.audit, request, subject, ("consent",), len(shown), own=own, call=call)
+        await record_read(parts.audit, request, subject, ("consent",), len(shown), own=own, of=[subject], call=call)
         messages = [consent_message(row, now) for row in shown]
         return pb.ListConsentsResponse(consents=messages, next_page_token=token)
 

@@ -45,6 +45,25 @@ class ClientEnvironment(StrEnum):
 
 FIRST_CLIENT = "administrator"
 """The client that the first start makes, which sets the region up."""
+OWN_PAGES = "my-pages"
+"""The region's own pages (我的), at which people see what is held on them. It is made by the first start, too."""
+OWN_PAGES_CALLBACK = "/my/callback"
+OF_OWN_PAGES = (
+    "owndata.uses.list",
+    "owndata.holdings.count",
+    "owndata.data.download",
+    "identity.persons.get",
+    "identity.persons.reveal",
+    "identity.departments.get",
+    "identity.consents.list",
+    "identity.consents.withdraw",
+    "identity.mandates.list",
+    "identity.sessions.list",
+    "identity.sessions.end",
+    "identity.signInGrants.list",
+    "identity.signInGrants.revoke",
+)
+"""What they may do for who signed in to them: nothing beyond showing, taking back and ending."""
 NOTICE_DAYS = (30, 7, 1)
 """So many days before a client's end it is told of."""
 Keys = list[dict[str, str]]
@@ -144,6 +163,15 @@ class Client:
         """How many calls it may make, a second and a day, 0 for any number; empty where it has no quota."""
         pair = (self.quota_per_second, self.quota_per_day)
         return pair if any(pair) else ()
+
+    def is_the_regions(self, base_url: str) -> bool:
+        """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages.
+
+        The pages are so only as they were made: whoever can change a client by themselves can't have people signed in to another
+        place without being asked, nor for more.
+        """
+        as_made = self.redirect_uris == (f"{base_url}{OWN_PAGES_CALLBACK}",) and set(self.scopes) <= set(OF_OWN_PAGES)
+        return self.kind is ClientKind.CHANNEL or (self.id == OWN_PAGES and as_made)
 
     @property
     def signs_people_in(self) -> bool:

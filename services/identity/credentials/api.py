@@ -80,8 +80,7 @@ class CredentialApi:
         scope = Scope({"person": id_of(subject)})
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
-        await record_read(
-            parts.audit, request, subject, ("credential_binding",), len(shown), own=own is not None, call=call
-        )
+        about, known = ("credential_binding",), own is not None
+        await record_read(parts.audit, request, subject, about, len(shown), own=known, of=[subject], call=call)
         messages = [binding_message(row, parts.cipher) for row in shown]
         return pb.ListCredentialBindingsResponse(credential_bindings=messages, next_page_token=token)

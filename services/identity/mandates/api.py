@@ -1,5 +1,6 @@
 """MandateService: giving, accepting, ending and checking mandates; recording and approving guardians."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -112,7 +113,7 @@ class MandateApi:
         async with self._parts.database.read() as connection:
             row = await mandate(connection, name)
             await _hide_from_others(connection, call.actor, row)
-        await record_read(self._parts.audit, request, name, ("mandate",), own=own, call=call)
+        await record_read(self._parts.audit, request, name, ("mandate",), own=own, of=_parties([row]), call=call)
         return mandate_message(row, self._parts.clock.now())
 
     async def list_mandates(self, request: pb.ListMandatesRequest, call: Call) -> pb.ListMandatesResponse:
@@ -124,7 +125,8 @@ class MandateApi:
             shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, now=now, represented=firms)
         about = store.LISTED.held(request, "principal") or store.LISTED.held(request, "agent") or "mandates"
         own = party is not None
-        await record_read(parts.audit, request, about, ("mandate",), len(shown), own=own, call=call)
+        of = _parties(shown)
+        await record_read(parts.audit, request, about, ("mandate",), len(shown), own=own, of=of, call=call)
         messages = [mandate_message(row, now) for row in shown]
         return pb.ListMandatesResponse(mandates=messages, next_page_token=token)
 
@@ -210,6 +212,10 @@ class GuardianApi:
         if person.document_type != CITIZEN_ID:
             return None
         return citizen_id.parse(person.clear_number(self._parts.cipher), "mandate.principal").birth_date
+
+
+def _parties(rows: Sequence[Mandate]) -> set[str]:
+    return {party for row in rows for party in (row.principal, row.agent)}
 
 
 def _check_kind(draft: resources.Mandate) -> None:

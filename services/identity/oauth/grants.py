@@ -8,7 +8,7 @@ from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims, invalid
 from services.identity.core.client_assertions import ClientAssertion
 from services.identity.core.client_authentication import ClientAuthentication
-from services.identity.core.client_rules import Client, check_assertion
+from services.identity.core.client_rules import OWN_PAGES, Client, check_assertion
 from services.identity.core.parts import Parts
 from services.identity.core.scopes import narrow
 from services.identity.core.staff_standing import staff_standing
@@ -32,7 +32,9 @@ class TokenGrants:
             PermissionDenied: SCOPE_NOT_GRANTED.
             Unauthenticated: POSSESSION_NOT_PROVEN.
         """
-        return issue.for_client(self._parts.codec.issue(key), client, narrow(client.scopes, scope))
+        # What the region's own pages may do is for who signed in to them, and nothing that a machine may do by itself.
+        scopes = () if client.id == OWN_PAGES else client.scopes
+        return issue.for_client(self._parts.codec.issue(key), client, narrow(scopes, scope))
 
     async def for_asserted(self, token: str, scope: str, asked: TokenRequest, substitution: str = "") -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).

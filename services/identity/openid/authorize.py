@@ -15,7 +15,7 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.ids.uuid7 import uuid7
 from services.identity.core import sign_in_grants
-from services.identity.core.client_rules import Client, ClientKind, ClientState, plain_id
+from services.identity.core.client_rules import Client, ClientState, plain_id
 from services.identity.core.clients import find_client
 from services.identity.core.oauth_errors import OAuthRefusal, refused_grant
 from services.identity.core.parts import Parts
@@ -208,7 +208,7 @@ class Authorizations:
             return "sign_in"
         if session.assurance < level:
             raise MoreAssuranceNeeded
-        if agreed or (client.kind is ClientKind.CHANNEL and asked.device is None):
+        if agreed or (client.is_the_regions(self._parts.base_url) and asked.device is None):
             return ""
         if "consent" in prompts or not await self._agreed_before(asked, client, session):
             if "none" in prompts:

@@ -79,7 +79,10 @@ class RealNameApi:
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope])
         own = person is not None
-        await record_read(parts.audit, request, request.parent, ("verification",), len(shown), own=own, call=call)
+        of = [request.parent]
+        await record_read(
+            parts.audit, request, request.parent, ("verification",), len(shown), own=own, of=of, call=call
+        )
         return pb.ListVerificationsResponse(verifications=map(verification_message, shown), next_page_token=token)
 
     async def _check_verifier(self, method: VerificationMethod, actor: Actor, person: str) -> None:

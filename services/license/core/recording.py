@@ -174,7 +174,9 @@ class UseRecorder:
         asked = await self._with_item(asked)
         command = replace(command, use=asked.use.context)
         evidence = Evidence(self.log, self.wire, command, self.clock.now())
-        receipt = evidence.record(about or used[0][0].name, fields=fields, record_count=len(used))
+        holders = {holder for each, _ in used for holder in each.holders}
+        about = about or used[0][0].name
+        receipt = evidence.record(about, fields=fields, record_count=len(used), subjects=holders)
         ids = [uuid7() for _ in used]
         for use_id, (each, basis) in zip(ids, used, strict=True):
             evidence.emit(each.name, _event(use_id, each, basis, action, asked, evidence.now))

@@ -109,7 +109,12 @@ class LicenseApi:
             answer = pb.ListLicensesResponse(licenses=rows, next_page_token=token)
         command, count = command_of(request, call=call), len(answer.licenses)
         await parts.audit.write(
-            command, about, fields=("license.listed",), record_count=count, transaction_id=transaction
+            command,
+            about,
+            fields=("license.listed",),
+            record_count=count,
+            transaction_id=transaction,
+            subjects=[request.holder],
         )
         return answer
 

@@ -104,7 +104,9 @@ class MaterialApi:
         await self._check(material, asked)
         if material.owner not in asked.reader.subjects or call.actor.delegate:
             command = command_of(request, call=call)
-            await self._parts.audit.write(command, request.name, fields=_READ, record_count=1)
+            await self._parts.audit.write(
+                command, request.name, fields=_READ, record_count=1, subjects=[material.owner]
+            )
         else:
             call.own()
         return self._message(material)
@@ -116,7 +118,8 @@ class MaterialApi:
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], today=today)
         own = call.actor.standing is Standing.PERSON
-        await record_read(parts.audit, request, request.owner or "materials", _READ, len(shown), own=own, call=call)
+        about, of = request.owner or "materials", {each.owner for each in shown}
+        await record_read(parts.audit, request, about, _READ, len(shown), own=own, of=of, call=call)
         return pb.ListMaterialsResponse(materials=map(self._message, shown), next_page_token=token)
 
     async def _check(self, material: Material, asked: Inquiry) -> None:
@@ -176,7 +179,7 @@ class MaterialApi:
         await self._check(material, asked)
         content = await self._parts.documents.get(material.digest)
         command = command_of(request, call=call)
-        await self._parts.audit.write(command, material.name, fields=_BYTES, record_count=1)
+        await self._parts.audit.write(command, material.name, fields=_BYTES, record_count=1, subjects=[material.owner])
         message = self._message(material, self._parts.home if asked.abroad else "")
         yield pb.DownloadMaterialResponse(material=message)
         for start in range(0, len(content), rules.CHUNK_LIMIT):

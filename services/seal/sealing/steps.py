@@ -126,7 +126,8 @@ class SealingSteps:
         seal = await self._store.usable(plan.seal.name, count)
         _check_usable(seal, plan, actor)
         evidence = Evidence(parts.log, parts.wire, command, parts.clock.now())
-        receipt = evidence.record(plan.seal.name, record_count=count, action=f"{command.method}.intent")
+        action = f"{command.method}.intent"
+        receipt = evidence.record(plan.seal.name, record_count=count, action=action, subjects=[seal.owner])
         intent = self._intent(actor, evidence, receipt, seal, attempt)
         try:
             return intent if await self._store.commit(evidence, plan, intent) else None

@@ -83,6 +83,7 @@ DELETE FROM sealing_open USING outcome WHERE sealing_open.batch = outcome.batch 
 @of(
     joined(
         version=seals.c.version,
+        owner=seals.c.owner,
         state=seals.c.state,
         valid_from_time=seals.c.valid_from_time,
         valid_until_time=seals.c.valid_until_time,
@@ -101,6 +102,7 @@ class UsableSeal:
     """What decides on a use, as it stands now, and the numbers drawn for it; the last times are the certificate's."""
 
     version: int
+    owner: str
     state: SealState
     valid_from_time: datetime
     valid_until_time: datetime
@@ -134,7 +136,7 @@ _USABLE = Query(
     UsableSeal,
     """
 SELECT {columns} FROM (
-  SELECT s.version, s.state, s.valid_from_time, s.valid_until_time, s.certified_until_time, s.users, s.kept_by, s.kept_human,
+  SELECT s.version, s.owner, s.state, s.valid_from_time, s.valid_until_time, s.certified_until_time, s.users, s.kept_by, s.kept_human,
     c.revoke_time, c.not_before_time, c.not_after_time,
     (SELECT array_agg(nextval('sealing_numbers')) FROM generate_series(1, CAST(:count AS integer))) AS numbers
   FROM seals AS s JOIN certificates AS c ON c.id = s.certificate WHERE s.id = CAST(:id AS uuid)

@@ -12,6 +12,7 @@ from libs.db.command import Command, digest_of
 from libs.errors import Code, TongbanError
 from libs.ids import names
 from services.sharing.core.parts import Parts
+from services.sharing.core.subjects import asked_about
 from services.sharing.data.consumers import DataConsumer, under_grant
 from tongban.common.v1 import common_pb2
 from tongban.sharing.v1 import data_service_pb2 as pb
@@ -34,6 +35,7 @@ class Forwarding:
     def __init__(self, parts: Parts) -> None:
         self._regions = parts.regions
         self._audit = parts.audit
+        self._cipher = parts.cipher
         self._home = parts.home
 
     async def query(self, command: Command, request: pb.QueryRequest, consumer: DataConsumer) -> pb.QueryResponse:
@@ -47,7 +49,8 @@ class Forwarding:
         if answer.refused_fields:
             await self._audit.write(command, request.resource, result="FIELD_NOT_GRANTED", fields=answer.refused_fields)
         # Last, for its receipt is the call's.
-        await self._record(command, request.resource, answer, released, len(answer.rows), question)
+        subjects = asked_about(self._cipher, request.conditions) if answer.rows else frozenset()
+        await self._record(command, request.resource, answer, released, len(answer.rows), question, subjects)
         return answer
 
     async def compare(self, command: Command, request: pb.CompareRequest, consumer: DataConsumer) -> pb.CompareResponse:
@@ -58,7 +61,9 @@ class Forwarding:
         fields = [given.field for given in request.given]
         question = await self._record_sending(command, request.resource, fields)
         answer = await self._answer(command, self._regions.compare, request.resource, asked, question)
-        await self._record(command, request.resource, answer, fields, 0, question)
+        exists = any(each.outcome != pb.COMPARE_OUTCOME_NO_ROW for each in answer.comparisons)
+        subjects = asked_about(self._cipher, request.conditions) if exists else frozenset()
+        await self._record(command, request.resource, answer, fields, 0, question, subjects)
         return answer
 
     async def _record_sending(self, command: Command, resource: str, fields: Sequence[str]) -> common_pb2.Receipt:
@@ -93,6 +98,7 @@ class Forwarding:
         fields: Sequence[str],
         rows: int,
         question: common_pb2.Receipt,
+        subjects: frozenset[str],
     ) -> None:
         answer.grant = str(names.parse(answer.grant, "grant").absolute(_region_of(resource)))
         await self._audit.write(
@@ -102,6 +108,7 @@ class Forwarding:
             record_count=rows,
             response_digest=digest_of(answer),
             answers=(QUESTION, question),
+            subjects=subjects,
         )
 
     def _abroad(self, use: common_pb2.UseContext, consumer: DataConsumer, resource: str) -> common_pb2.UseContext:

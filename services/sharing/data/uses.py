@@ -1,6 +1,6 @@
 """Use of this region's data within a grant: decide, read, count and record, and only then release."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from services.sharing.core.catalogue import require_keys, require_known
 from services.sharing.core.ids import key_of
 from services.sharing.core.messages import read_value
 from services.sharing.core.parts import Parts
+from services.sharing.core.subjects import asked_about
 from services.sharing.data import statements
 from services.sharing.data.consumers import DataConsumer, under_grant
 from services.sharing.data.holdings import HeldGrant, Holding, HoldingKey, Holdings
@@ -58,6 +59,7 @@ class DataUses:
         self._log = parts.log
         self._pages = parts.pages
         self._sources = parts.sources
+        self._cipher = parts.cipher
         self._holdings = Holdings(parts.database)
         self._ledger = ledger
         self._watch = watch
@@ -72,7 +74,8 @@ class DataUses:
             rows = await self._rows(decided, request, page)
             answer = rows_message(self._pages, decided.allowed, request, page, rows)
             answer.grant = decided.held.grant.name
-            return decided, self._settlement(command, decided, answer, answer), answer
+            subjects = asked_about(self._cipher, request.conditions) if answer.rows else frozenset()
+            return decided, self._settlement(command, decided, answer, answer, subjects), answer
 
         return await self._settled(command, _key(request.resource, consumer), once)
 
@@ -87,7 +90,9 @@ class DataUses:
             decided = self._decided(holding, use, request.conditions)
             outcomes = await self._compared(decided, request)
             answer = pb.CompareResponse(grant=decided.held.grant.name, comparisons=_comparisons(fields, outcomes))
-            return decided, self._settlement(command, decided, answer, pb.QueryResponse()), answer
+            exists = outcomes[0]
+            subjects = asked_about(self._cipher, request.conditions) if exists else frozenset()
+            return decided, self._settlement(command, decided, answer, pb.QueryResponse(), subjects), answer
 
         return await self._settled(command, _key(request.resource, consumer), once)
 
@@ -167,7 +172,12 @@ class DataUses:
         return await self._sources.fetch(table.source.data_source, sql, arguments)
 
     def _settlement(
-        self, command: Command, decided: UseWithinGrant, answer: Message, given: pb.QueryResponse
+        self,
+        command: Command,
+        decided: UseWithinGrant,
+        answer: Message,
+        given: pb.QueryResponse,
+        subjects: Collection[str],
     ) -> Settlement:
         """Builds what is counted and recorded: of ``answer``, the rows that are ``given`` and those that can't be."""
         holding, held, allowed = decided.holding, decided.held, decided.allowed
@@ -177,7 +187,12 @@ class DataUses:
             self._clock.now(),
             holding.name,
         )
-        released = entry(fields=allowed.fields, record_count=len(given.rows), response_digest=digest_of(answer))
+        released = entry(
+            fields=allowed.fields,
+            record_count=len(given.rows),
+            response_digest=digest_of(answer),
+            subjects=subjects,
+        )
         beside = [entry(**each, transaction_id=released.transaction_id) for each in _refused(allowed, given)]
         on = DecidedOn(held.key, held.version, holding.key.resource, *holding.versions)
         return Settlement(on, held.grant.terms.quota, len(given.rows), [released, *beside])

@@ -1,35 +1,27 @@
 """The sharing service with a department's own table to mount, and everything up to the grant in a few calls."""
 
-# ruff: noqa: N802 - gRPC fixes the names of what a servicer serves
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-import grpc
 import pytest_asyncio
 import sqlalchemy as sa
 from google.protobuf.message import Message
 
 from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
-from libs.errors import PermissionDenied
-from libs.rpc import status
-from libs.rpc.server import server_credentials
 from services.sharing.config import DataSource
-from tests.support.backends import HOST, free_port
+from tests.service.sharing.identity import identity_beside
+from tests.support.backends import HOST
 from tests.support.patience import invoke_recorded
 from tests.support.service import Ground, Service, serving
 from tongban.audit.v1 import audit_service_pb2 as audit
 from tongban.audit.v1 import audit_service_pb2_grpc
 from tongban.common.v1 import common_pb2, value_pb2
-from tongban.identity.v1 import region_service_pb2 as regions
-from tongban.identity.v1 import region_service_pb2_grpc, resources_pb2, token_service_pb2_grpc
-from tongban.identity.v1 import token_service_pb2 as tokens
 from tongban.sharing.v1 import (
     catalog_service_pb2,
     catalog_service_pb2_grpc,
@@ -343,41 +335,6 @@ def query(resource: str, *codes: str, fields: list[str] | None = None, **changes
             **changes,
         }
     )
-
-
-class _Identity(region_service_pb2_grpc.RegionServiceServicer, token_service_pb2_grpc.TokenServiceServicer):
-    """Our own identity service, as the contract has it: one trusted region, and an assertion to it."""
-
-    def __init__(self, gateway_url: str) -> None:
-        self.gateway_url = gateway_url
-
-    async def ResolveRegion(self, request: regions.ResolveRegionRequest, context: Any) -> resources_pb2.Region:
-        if request.name != "regions/320402":
-            error = PermissionDenied("REGION_NOT_TRUSTED", "not on the trust list", region=request.name[8:])
-            details = status.to_status(error).SerializeToString()
-            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "", ((status.DETAILS_KEY, details),))
-        return resources_pb2.Region(name=request.name, anchor=resources_pb2.RegionAnchor(gateway_url=self.gateway_url))
-
-    async def IssueServiceToken(self, request: Any, context: Any) -> tokens.IssueServiceTokenResponse:
-        return tokens.IssueServiceTokenResponse(access_token="own", expires_in=600)
-
-    async def ExchangeToken(self, request: tokens.ExchangeTokenRequest, context: Any) -> tokens.ExchangeTokenResponse:
-        assert (request.subject_token, request.audience) == ("own", "//320402")
-        return tokens.ExchangeTokenResponse(access_token="assertion", expires_in=60)
-
-
-@asynccontextmanager
-async def identity_beside(ground: Ground, gateway_url: str) -> AsyncIterator[str]:
-    """Runs the fake identity service and yields its address."""
-    identity = _Identity(gateway_url)  # type: ignore[abstract]  # only what is called here is served
-    server = grpc.aio.server()
-    region_service_pb2_grpc.add_RegionServiceServicer_to_server(identity, server)
-    token_service_pb2_grpc.add_TokenServiceServicer_to_server(identity, server)
-    address = f"{HOST}:{free_port()}"
-    server.add_secure_port(address, server_credentials(ground.tls("identity")))
-    await server.start()
-    yield address
-    await server.stop(None)
 
 
 @pytest_asyncio.fixture

@@ -19,11 +19,11 @@ from services.sharing.integrations.calendar import ToldYear
 from tests.service.cases.conftest import Town, running
 from tests.service.sharing.conftest import (
     Sharing,
-    identity_beside,
     make_source,
     request_id,
     terms,
 )
+from tests.service.sharing.identity import identity_beside
 from tests.support.backends import HOST
 from tests.support.service import Ground, serving
 from tongban.cases.v1 import calendar_service_pb2 as calendars

@@ -23,11 +23,11 @@ from tests.service.sharing.conftest import (
     NOW,
     Sharing,
     context,
-    identity_beside,
     make_source,
     query,
     text,
 )
+from tests.service.sharing.identity import identity_beside
 from tests.support import sql
 from tests.support.backends import HOST, free_port
 from tests.support.service import Ground, serving

@@ -19,12 +19,12 @@ from tests.service.sharing.conftest import (
     NOW,
     Sharing,
     context,
-    identity_beside,
     make_source,
     query,
     terms,
     text,
 )
+from tests.service.sharing.identity import identity_beside
 from tests.support.backends import HOST
 from tests.support.service import Ground, serving
 from tongban.sharing.v1 import catalog_service_pb2, mount_service_pb2

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from services.identity.api_clients.bootstrap import FirstAdministrator, NotWritten
+from services.identity.api_clients.bootstrap import ClientFounding, NotWritten
 from tests.support.service import Ground
 from tests.support.town import Town, town
 
 
-def _again(there: Town) -> FirstAdministrator:
+def _again(there: Town) -> ClientFounding:
     """What the next start does."""
     process = there.service.process
-    return FirstAdministrator(process.uow, process.database, there.base, there.base, there.credentials)
+    return ClientFounding(process.uow, process.database, there.base, there.base, there.credentials)
 
 
 async def test_the_file_says_all_that_a_client_needs(ground: Ground, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ async def test_what_can_not_be_written_is_not_committed(ground: Ground, tmp_path
     async with town(ground, tmp_path) as there:
         there.credentials.unlink()
         process = there.service.process
-        nowhere = FirstAdministrator(
+        nowhere = ClientFounding(
             process.uow, process.database, there.base, there.base, tmp_path / "missing" / "file.json"
         )
         with pytest.raises(NotWritten, match="missing"):

@@ -89,13 +89,17 @@ async def test_a_window_token_speaks_of_both(home: Town) -> None:
     assert (principal.subject, principal.kind, principal.delegate) == (person, "STAFF", home.staff["receiving"])
     assert (principal.department, principal.posts) == (home.department, (home.posts["receiving"],))
     # What clerks do not hold they do for nobody: which systems a firm has is read by the firm itself, a code is shown by its holder,
-    # a face by its owner.
+    # a face by its owner; what is
+    # held on somebody they ask for themselves.
     alone = {
         "identity.clients.get",
         "identity.clients.list",
         "identity.codes.issue",
         "identity.verifications.start",
         "identity.verifications.finish",
+        "owndata.uses.list",
+        "owndata.holdings.count",
+        "owndata.data.download",
     }
     assert principal.scopes == {
         each for each in roles.ASSISTED_PERSON if each.split(".")[1] not in _ALONE and each not in alone

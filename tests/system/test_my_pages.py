@@ -1,0 +1,183 @@
+"""A person signs in to the region's own pages in a real browser: sees who used their data, takes back, ends, and takes all of it home."""
+
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from deploy.local.demo.gateway import request_id
+from deploy.local.demo.office import Office
+from deploy.local.demo.people import Registry
+from deploy.local.regions import TIANNING
+from deploy.pki.region_root import ROOT_FILE
+from libs.crypto.tongsuo import default_provider
+from libs.crypto.x509 import Certificate
+from libs.owndata.verification import verify_export
+from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.regions import Regions
+from tests.system.test_sign_in import _ticket
+from tongban.common.v1 import common_pb2
+from tongban.identity.v1 import (
+    account_service_pb2,
+    consent_service_pb2,
+    resources_pb2,
+    sign_in_service_pb2,
+)
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+_PASSWORD = "春眠不觉晓处处闻啼鸟"
+_WHY = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对来人身份")
+_ALL = ("identity", "license", "cases", "sharing", "seal")
+
+
+class Resident:
+    """Somebody with a password, whose account an office has read, and who gave a consent."""
+
+    def __init__(self, office: Office, name: str, number: str) -> None:
+        self.office, self.name, self.number = office, name, number
+
+    async def signed_in(self, page: Page) -> None:
+        """Opens the pages and signs in."""
+        await page.goto("/my")
+        await page.get_by_label("证件号码").or_(page.locator("#login")).first.fill(self.number)
+        await page.locator("#password").fill(_PASSWORD)
+        await page.locator("#password").press("Enter")
+        await page.wait_for_url("**/my")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium without a screen."""
+    assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
+    async with async_playwright() as playwright:
+        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield found
+        await found.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def resident(regions: Regions) -> Resident:
+    """Somebody of whom there is something to see."""
+    office = regions.handling
+    person = await Registry(office, 4711).person()
+    own = office.gateway.human(office.channel, person.name, "PERSON", acr="4")
+    begin = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id())
+    opened = await own.call(begin, sign_in_service_pb2.Enrollment)
+    async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False) as http:
+        form = {"ticket": _ticket(await http.get(opened.uri)), "password": _PASSWORD, "again": _PASSWORD}
+        assert (await http.post("/oauth/enroll", data=form)).status_code == 200
+    clerk = office.gateway.using(await office.token_of("receiving"))
+    await clerk.call(account_service_pb2.GetPersonRequest(name=person.name, use_context=_WHY), resources_pb2.Person)
+    consent = resources_pb2.Consent(
+        subject=person.name,
+        recipient=office.department,
+        purpose_code="IDENTITY_CHECK",
+        purpose="核验身份",
+        resources=["licenses/-"],
+        method=resources_pb2.CONSENT_METHOD_ONLINE,
+    )
+    consent.end_time.FromJsonString("2024-11-01T00:00:00Z")
+    asked = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
+    await own.call(asked, resources_pb2.Consent)
+    return Resident(office, person.name, person.number)
+
+
+async def _page(browser: Browser, office: Office, **options: Any) -> Page:
+    context = await browser.new_context(
+        base_url=office.gateway.url, **{"locale": "zh-CN", "viewport": {"width": 1180, "height": 900}, **options}
+    )
+    page = await context.new_page()
+    page.set_default_timeout(15_000)
+    return page
+
+
+async def test_it_shows_what_is_held_and_who_used_it(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await expect(page.get_by_role("heading", name="平台保存了什么")).to_be_visible()
+    await expect(page.locator(".held")).to_contain_text("实名核验记录")
+    await expect(page.locator(".away")).to_have_count(0)
+    await expect(page.locator(".use").first).to_contain_text("核对来人身份")
+    await page.get_by_role("link", name="全部使用记录").click()
+    await page.get_by_role("link", name="身份", exact=True).click()
+    use = page.locator(".use").first
+    await expect(use).to_contain_text("账户资料（部分隐去）")
+    await use.get_by_text("详情与凭证").click()
+    await expect(use).to_contain_text("identity/auditRecords/")
+    assert "staff/" not in await page.content(), "it tells the office, and not who sat there"
+
+
+async def test_a_consent_is_taken_back_by_the_keyboard_alone(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await page.goto("/my/consents")
+    await expect(page.locator(".item")).to_contain_text("有效")
+    summary = page.get_by_text("收回这项同意…")
+    while not await summary.evaluate("each => each === document.activeElement"):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("status")).to_contain_text("同意已收回")
+    await expect(page.locator(".item")).to_contain_text("已收回")
+
+
+async def test_a_session_elsewhere_is_ended_and_so_is_ones_own(resident: Resident, browser: Browser) -> None:
+    here, there = await _page(browser, resident.office), await _page(browser, resident.office)
+    await resident.signed_in(there)
+    await resident.signed_in(here)
+    await here.goto("/my/sessions")
+    other = here.locator(".item", has_text="登录中").filter(has_not_text="当前浏览器").first
+    await other.get_by_text("结束这个登录…").click()
+    await other.get_by_role("button", name="确认结束").click()
+    await expect(here.get_by_role("status")).to_contain_text("会话已结束")
+    await here.get_by_role("button", name="退出登录").click()
+    await expect(here.get_by_role("heading")).to_have_text("已退出登录")
+    await here.goto("/my")
+    await expect(here.locator("#password")).to_be_visible()
+
+
+async def test_all_of_it_is_one_signed_file(regions: Regions, resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await page.goto("/my/export")
+    async with page.expect_download() as waiting:
+        await page.get_by_role("button", name="生成并下载").click()
+    path = await (await waiting.value).path()
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as whole:
+        manifest = json.loads(whole.read("manifest.json"))
+        assert set(manifest["files"]) == set(_ALL)
+        assert manifest["unreachable"] == manifest["incomplete"] == []
+        assert json.loads(whole.read("identity.json"))["subject"] == resident.name
+    root = Certificate.parse((regions.state / TIANNING.id / "root" / ROOT_FILE).read_bytes())
+    report = verify_export(path.read_bytes(), root, default_provider())
+    assert report.valid, report
+
+
+async def test_a_foreign_form_and_a_foreign_return_do_nothing(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    answer = await page.request.post("/my/sign-out", form={"proof": "guessed"})
+    assert answer.status == 400
+    answer = await page.request.get("/my/callback?code=a&state=b")
+    assert answer.status == 400
+    await page.goto("/my")
+    await expect(page.get_by_role("button", name="退出登录")).to_be_visible()
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh-CN", 1180), ("en", 390)])
+async def test_no_page_is_wider_than_its_screen(
+    resident: Resident, browser: Browser, language: str, width: int
+) -> None:
+    page = await _page(browser, resident.office, locale=language, viewport={"width": width, "height": 844})
+    await resident.signed_in(page)
+    for path in ("/my", "/my/uses", "/my/consents", "/my/mandates", "/my/sessions", "/my/export"):
+        await page.goto(path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert await page.locator("html").get_attribute("lang") == language
