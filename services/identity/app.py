@@ -44,6 +44,7 @@ from services.identity.keys.worker import KeyKeeper
 from services.identity.logouts.delivery import LogoutDelivery
 from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
+from services.identity.merges.api import MergeApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
@@ -114,6 +115,7 @@ async def app(process: Process) -> App:
                 DocumentApi(parts, source),
                 ContactApi(parts, sender),
                 ClosingApi(parts),
+                MergeApi(parts),
                 IdentityApi(parts),
             ],
             "VerificationService": [RealNameApi(parts, source), VerifierApi(parts, verifiers)],

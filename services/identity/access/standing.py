@@ -39,7 +39,8 @@ class KnownCaller:
         session, scope = SignIn(self.level, assurance.HIGHEST), self.claims.scope
         if self.staff is not None:
             return replace(self, claims=issue.for_staff(made, channel, self.staff, scope, session))
-        return replace(self, claims=issue.for_person(made, channel, self.claims.sub, session, scope))
+        claims = issue.for_person(made, channel, self.claims.sub, session, scope, self.claims.former)
+        return replace(self, claims=claims)
 
 
 async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
@@ -58,7 +59,7 @@ async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> K
         return await _staff(parts, connection, name)
     person = await active_person(connection, name)
     claims = issue.access(made, person.name, ActorKind.PERSON, roles.PERSON)
-    return KnownCaller(replace(claims, acr=person.assurance), person.assurance)
+    return KnownCaller(replace(claims, acr=person.assurance, former=person.former_names), person.assurance)
 
 
 async def _staff(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:

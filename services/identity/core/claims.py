@@ -82,6 +82,7 @@ class ActingRight:
         expire: when it ends, in seconds since the epoch; 0 where nothing limits it.
         passed_on_by: who passed the mandate on, `persons/…`; empty where the principal gave it, and abroad, where nobody
             looks them up.
+        former: names that the principal, a person, had before accounts were merged (claim `org_former`).
     """
 
     principal: str
@@ -91,6 +92,7 @@ class ActingRight:
     powers: tuple[str, ...] = ()
     expire: int = 0
     passed_on_by: str = ""
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,7 @@ class Claims:
         represented: for whom the staff stand in, `staff/…` (claim `stands_in_for`); the posts are then that one's. Empty where
             they act in posts of their own.
         substitution: by which substitution, likewise.
+        former: names that the subject, a person, had before accounts were merged; what is kept under them is theirs.
     """
 
     type: TokenType
@@ -166,6 +169,7 @@ class Claims:
     grant: str = ""
     represented: str = ""
     substitution: str = ""
+    former: tuple[str, ...] = ()
 
     @property
     def lifetime(self) -> int:
@@ -213,6 +217,7 @@ class Claims:
             "grant_id": self.grant,
             "stands_in_for": self.represented,
             "substitution": self.substitution,
+            "former": list(self.former),
             **_authority_payload(self.authority),
         }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -257,6 +262,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             grant=_text(payload, "grant_id", ""),
             represented=_text(payload, "stands_in_for", ""),
             substitution=_text(payload, "substitution", ""),
+            former=_texts(payload, "former"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error
@@ -300,6 +306,7 @@ def _authority_payload(authority: ActingRight | None) -> dict[str, Any]:
         "mandate_powers": list(authority.powers),
         "mandate_exp": authority.expire,
         "mandate_by": authority.passed_on_by,
+        "org_former": list(authority.former),
     }
 
 
@@ -329,6 +336,7 @@ def _read_authority(payload: Mapping[str, Any]) -> ActingRight | None:
         powers=_texts(payload, "mandate_powers"),
         expire=_integer(payload, "mandate_exp", 0),
         passed_on_by=_text(payload, "mandate_by", ""),
+        former=_texts(payload, "org_former"),
     )
 
 

@@ -81,6 +81,7 @@ def person_message(person: WholePerson, cipher: FieldCipher, *, clear: bool = Fa
         assurance_time=timestamp(row.assurance_time),
         state=_STATES.number(row.state),
         merged_into=f"persons/{row.merged_into}" if row.merged_into else "",
+        merged_persons=row.former_names,
         masked=not clear,
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),

@@ -208,13 +208,19 @@ _GIVEN_TO = Query(
 )
 _NEAR = Query(
     NearParty,
-    """SELECT {columns} FROM (
+    """WITH parties AS (
       SELECT 'organizations/' || id::text AS name FROM organizations
       WHERE legal_representative = CAST(:person AS uuid) AND state = 'ACTIVE'
       UNION SELECT principal FROM mandates
       WHERE agent = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
       UNION SELECT agent FROM mandates
       WHERE principal = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
+      UNION SELECT CAST(:name AS text)
+    ) SELECT {columns} FROM (
+      SELECT name FROM parties WHERE name <> CAST(:name AS text)
+      -- What is kept under the name of an account that was taken in is also theirs.
+      UNION SELECT 'persons/' || unnest(former) FROM persons WHERE id IN (
+        SELECT CASE WHEN name LIKE 'persons/%' THEN CAST(substr(name, 9) AS uuid) END FROM parties)
     ) AS near LIMIT :most""",
 )
 _ANYBODY = Query(KnownMember, "SELECT {columns} FROM staff LIMIT 1")

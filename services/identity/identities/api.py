@@ -41,6 +41,8 @@ class IdentityApi:
             return False
 
     async def _is_account(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
+        async with self._parts.database.read() as connection:
+            subject = await accounts.current_name(connection, subject)
         known = await self._known(subject)
         if known is None or not names.same(known.name, stated.display_name):
             return False

@@ -70,7 +70,8 @@ class TokenGrants:
         async with self._parts.database.read() as connection:
             person = await active_person(connection, assertion.subject)
         session = issue.SignIn(person.assurance, assertion.acr, assertion.auth_time)
-        return issue.for_person(self._parts.codec.issue(), channel, person.name, session, narrow(roles.PERSON, scope))
+        made, granted = self._parts.codec.issue(), narrow(roles.PERSON, scope)
+        return issue.for_person(made, channel, person.name, session, granted, person.former_names)
 
     async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str) -> Claims:
         async with self._parts.database.read() as connection:

@@ -15,7 +15,7 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import TongbanError
 from services.identity.core import sign_in_grants
-from services.identity.core.accounts import active_person
+from services.identity.core.accounts import Person, active_person
 from services.identity.core.claims import ActorKind, Claims
 from services.identity.core.client_rules import Client, ClientKind
 from services.identity.core.issue import access, through
@@ -71,10 +71,11 @@ class CodeGrants:
             if grant.code_use_time is not None:
                 await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
-            if grant.code_expire_time <= now or not await self.stands(tx, grant):
+            person = await self.stands(tx, grant)
+            if grant.code_expire_time <= now or person is None:
                 return ExchangeOutcome(reason="the code is over")
             generation = 1 if OFFLINE in grant.scope.split() else 0
-            reply = self._reply(party, grant, form.fields, generation)
+            reply = self._reply(party, grant, form.fields, generation, person)
             if reply.status == 200:
                 await self.begin(tx, grant, generation, now)
                 asked.receipts.append(tx.record(grant.name))
@@ -94,7 +95,8 @@ class CodeGrants:
             if grant is None or grant.client != party.id:
                 return ExchangeOutcome(reason="there is no such refresh token")
             now = self._parts.wall.now()
-            if grant.revoke_time is not None or _over(grant, now) or not await self.stands(tx, grant):
+            person = await self.stands(tx, grant)
+            if grant.revoke_time is not None or _over(grant, now) or person is None:
                 return ExchangeOutcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
             if next_one is None:
@@ -102,7 +104,7 @@ class CodeGrants:
                 return ExchangeOutcome(
                     reason="the refresh token was used before; nothing that it gave is good any more"
                 )
-            reply = self._reply(party, grant, form.fields, next_one)
+            reply = self._reply(party, grant, form.fields, next_one, person)
             if reply.status == 200:
                 if next_one != grant.generation:
                     change = {"generation": next_one, "rotate_time": now, "update_time": now}
@@ -137,21 +139,28 @@ class CodeGrants:
             raise OAuthRefusal(told["error"], told.get("error_description", ""), status=outcome.reply.status)
         return dict(outcome.reply.body)
 
-    async def stands(self, tx: Transaction, grant: SignInGrant) -> bool:
-        """Says whether the person can still act, and did not end the session."""
+    async def stands(self, tx: Transaction, grant: SignInGrant) -> Person | None:
+        """Returns the person where they can still act, and did not end the session; else None."""
         try:
-            await active_person(tx.connection, grant.person)
+            person = await active_person(tx.connection, grant.person)
         except TongbanError:
-            return False
-        return not await self._sessions.ended(tx.connection, grant.session)
+            return None
+        return None if await self._sessions.ended(tx.connection, grant.session) else person
 
-    def _reply(self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int) -> OAuthReply:
-        made = self.tokens(client, grant, generation, form.get("scope", ""))
+    def _reply(
+        self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int, person: Person
+    ) -> OAuthReply:
+        made = self.tokens(client, grant, generation, person.former_names, form.get("scope", ""))
         return Exchange(self._parts.codec, client, held=grant, tokens=made).answered(form)
 
-    def tokens(self, client: Client, grant: SignInGrant, generation: int, narrowed: str = "") -> MadeTokens:
-        """Makes what is given for a sign-in, with a refresh token of that number where it is not 0."""
-        claims = self._claims(client, grant, narrowed)
+    def tokens(
+        self, client: Client, grant: SignInGrant, generation: int, former: tuple[str, ...], narrowed: str = ""
+    ) -> MadeTokens:
+        """Makes what is given for a sign-in, with a refresh token of that number where it is not 0.
+
+        ``former`` are the names that the person had before accounts were merged.
+        """
+        claims = replace(self._claims(client, grant, narrowed), former=former)
         refresh = self._refresh_tokens.make(grant, generation) if generation else ""
         return MadeTokens(self._parts.codec.encode(claims), claims.lifetime, refresh)
 

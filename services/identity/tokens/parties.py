@@ -57,8 +57,7 @@ class Parties:
         if subject.kind is not SubjectKind.PERSON:
             return claims
         if claims.authority is None:
-            await active_person(connection, claims.sub)
-            return claims
+            return replace(claims, former=(await active_person(connection, claims.sub)).former_names)
         authority = claims.authority
         now = await self.authority(connection, claims.sub, authority.principal, authority.mandate, abroad)
         return replace(claims, authority=now)

@@ -68,6 +68,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         grant=subject.grant,
         represented=subject.represented,
         substitution=subject.substitution,
+        former=subject.former,
     )
 
 
@@ -134,6 +135,7 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         grant=person.grant,
         represented=staff.represented,
         substitution=staff.substitution,
+        former=person.former,
     )
 
 
@@ -259,6 +261,7 @@ def accept(issue: TokenIssue, claims: Claims, home: HomeRegion, scope: tuple[str
         human=claims.human,
         region=home.region,
         transfer=claims.transfer,
+        former=claims.former,
     )
 
 
@@ -269,7 +272,8 @@ def _names(claims: Claims) -> list[str]:
         names += [act.sub, act.dept]
         act = act.act
     authority = claims.authority
-    names += [authority.principal, authority.mandate] if authority else []
+    names += [authority.principal, authority.mandate, *authority.former] if authority else []
+    names += claims.former
     names += [each.sub for each in claims.stated]
     return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
@@ -297,11 +301,16 @@ def _outgoing(issue: TokenIssue, subject: Claims, audience: str, scope: tuple[st
         human=_global(home, subject.human),
         transfer=_global(home, subject.transfer),
         scope=scope,
+        former=_all_global(home, subject.former),
     )
 
 
 def _global(home: str, name: str) -> str:
     return f"{home}/{name}" if name else ""
+
+
+def _all_global(home: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_global(home, name) for name in names)
 
 
 def _global_act(home: str, act: ActingParty | None) -> ActingParty | None:
@@ -314,7 +323,8 @@ def _global_authority(home: str, authority: ActingRight | None) -> ActingRight |
     if authority is None:
         return None
     principal, mandate = _global(home, authority.principal), _global(home, authority.mandate)
-    return replace(authority, principal=principal, mandate=mandate, passed_on_by="")
+    former = _all_global(home, authority.former)
+    return replace(authority, principal=principal, mandate=mandate, passed_on_by="", former=former)
 
 
 def _called_by(service: Claims, subject: Claims) -> Claims:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from libs.access import addresses, roles
 from libs.errors import InvalidArgument, reasons
-from services.identity.core import assurance, scopes
+from services.identity.core import accounts, assurance, scopes
 from services.identity.core.claims import Claims, TokenType
 from services.identity.core.issue import TokenIssue
 from services.identity.core.parts import Parts
@@ -111,10 +111,21 @@ class TokenExchange:
     async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
         service = await self._access(request.actor_token, asked)
-        kept = await self._outbound(request, kept)
+        kept = await self._outbound(request, await self._followed(kept))
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
         return await self._parts.vouching.vouch_for(made, kept)
+
+    async def _followed(self, kept: Claims) -> Claims:
+        """Returns a delegation of somebody whose account was merged into another since as one of that other's."""
+        authority = kept.authority
+        async with self._parts.database.read() as connection:
+            sub = await accounts.current_name(connection, kept.sub)
+            if authority is not None:
+                principal = await accounts.current_name(connection, authority.principal)
+                authority = replace(authority, principal=principal)
+            former = kept.former if sub == kept.sub else (await accounts.active_person(connection, sub)).former_names
+        return replace(kept, sub=sub, former=former, authority=authority)
 
     async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
         """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""

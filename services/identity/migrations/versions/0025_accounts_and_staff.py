@@ -1,0 +1,36 @@
+"""Accounts that become one."""
+
+from alembic import op
+
+from libs.db import columns
+
+revision = "0025"
+down_revision = "0022"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Applies this revision."""
+    op.add_column("persons", columns.texts("former", empty=True))
+    op.create_table(
+        "person_merges",
+        columns.record_id(),
+        columns.reference("kept", "persons.id"),
+        columns.reference("merged", "persons.id"),
+        columns.texts("evidence"),
+        columns.texts("backers"),
+        *columns.given("state"),
+        columns.moment("finish_time"),
+        *columns.life(),
+        comment="Accounts of the same human being that became one, or wait for a second one to say so.",
+    )
+    op.create_index("person_merges_created", "person_merges", ["create_time", "id"])
+    op.create_index("person_merges_kept", "person_merges", ["kept", "create_time", "id"])
+    op.create_index("person_merges_merged", "person_merges", ["merged", "create_time", "id"])
+
+
+def downgrade() -> None:
+    """Takes this revision back."""
+    op.drop_table("person_merges")
+    op.drop_column("persons", "former")

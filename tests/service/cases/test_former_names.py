@@ -1,0 +1,25 @@
+"""Whose account took another one in finds the cases of the former name, and goes on with them."""
+
+import pytest
+
+from libs.errors import NotFound
+from tests.service.cases.conftest import PERSON, Town
+from tongban.cases.v1 import case_service_pb2 as rpc
+
+NOW = "persons/00000000-0000-7000-8000-0000000000c9"
+
+
+async def _names(town: Town, token: str) -> list[str]:
+    answer = await town.call(town.cases.ListCases, rpc.ListCasesRequest(), rpc.ListCasesResponse, token)
+    return [each.name for each in answer.cases]
+
+
+async def test_a_case_of_a_former_name_is_found_read_and_gone_on_with(town: Town) -> None:
+    case = await town.create(await town.item())
+    token = town.service.issuer.token(NOW, "PERSON", former=[PERSON])
+    assert await _names(town, token) == [case.name]
+    assert (await town.get(case.name, token)).applicant.subject == PERSON
+    unmerged = town.service.issuer.token(NOW, "PERSON")
+    assert await _names(town, unmerged) == []
+    with pytest.raises(NotFound):
+        await town.get(case.name, unmerged)
