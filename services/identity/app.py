@@ -34,6 +34,7 @@ from services.identity.core.answering import Answering
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.parts import Parts, parts_of
+from services.identity.core.pseudonyms import Pseudonyms, pseudonymizer_of
 from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.credentials.api import CredentialApi
@@ -100,6 +101,7 @@ async def app(process: Process) -> App:
     enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
     scanning = Scanning(parts, mint)
+    maker = pseudonymizer_of(config.pseudonyms, process.keys, process.provider)
     webhooks = WebhookSender(config.webhooks)
     own_door = _own_door(process)
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
@@ -110,7 +112,7 @@ async def app(process: Process) -> App:
         apis={
             "AccessService": [AccessApi(parts, declared_access())],
             "AccountService": [
-                PersonApi(parts),
+                PersonApi(parts, Pseudonyms(maker, parts.cipher, parts.home)),
                 OrganizationApi(parts),
                 DocumentApi(parts, source),
                 ContactApi(parts, sender),

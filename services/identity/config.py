@@ -105,6 +105,17 @@ class NotifierSection(Section):
     options: dict[str, str] = Field(default_factory=dict)
 
 
+class PseudonymSection(Section):
+    """What makes pseudonyms of people, where it is not the region's own keyed hash.
+
+    Attributes:
+        plugin: ``package.module:function``, called with this section; ``options`` are for it.
+    """
+
+    plugin: str = ""
+    options: dict[str, str] = Field(default_factory=dict)
+
+
 class Notify(Section):
     """How people are told something: by e-mail, by phone. What is not configured is not sent, and refused."""
 
@@ -151,6 +162,7 @@ class Config(ServiceConfig):
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     clients: Clients = Clients()
+    pseudonyms: PseudonymSection = PseudonymSection()
     population_register: PopulationRegister | None = None
     verifiers: Verifiers = Verifiers()
     breached_passwords_file: Path | None = None
