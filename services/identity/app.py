@@ -60,6 +60,7 @@ from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
+from services.identity.roles.api import RoleApi
 from services.identity.sign_in_grants.api import SignInGrantApi
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
@@ -125,6 +126,7 @@ async def app(process: Process) -> App:
             "StaffService": [
                 DepartmentApi(parts),
                 PostApi(parts),
+                RoleApi(parts),
                 StaffApi(parts),
                 AssignmentApi(parts),
                 SubstitutionApi(parts),

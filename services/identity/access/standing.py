@@ -21,7 +21,7 @@ class KnownCaller:
     Attributes:
         claims: at whichever client, as far as the account goes.
         level: how well the account is known.
-        sources: what gives them their permissions: posts, or the client.
+        sources: what gives them their permissions: posts with their roles, or the client.
         staff: what a token says of a member of staff; None for all others.
     """
 
@@ -63,6 +63,6 @@ async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> K
 
 
 async def _staff(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
-    facts, duties = await staff_standing(connection, name, parts.clock.now(), parts.wall.now())
-    claims = issue.in_office(parts.codec.issue(), facts, roles.of_duties(duties))
-    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, facts.posts, facts)
+    facts, rights = await staff_standing(connection, name, parts.clock.now(), parts.wall.now())
+    claims = issue.in_office(parts.codec.issue(), facts, rights.scope)
+    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, rights.sources, facts)

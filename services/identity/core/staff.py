@@ -42,8 +42,10 @@ posts = sa.Table(
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("display_name", sa.Text, nullable=False),
     columns.texts("duties"),
+    columns.texts("roles", empty=True),
     *columns.life(),
     sa.Index("posts_name", "department", "display_name", unique=True),
+    sa.Index("posts_roles", "roles", postgresql_using="gin"),
     comment="Posts: bundles of duties that don't exclude one another.",
 )
 
@@ -104,7 +106,7 @@ class Department:
 @of(posts)
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post in a department, whose id it names."""
+    """A post in a department, whose id it names; so does it its roles."""
 
     id: str
     department: str
@@ -113,6 +115,7 @@ class Post:
     create_time: datetime
     update_time: datetime
     version: int = 1
+    roles: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -152,11 +155,16 @@ class StaffMember:
         expire_time=assignments.c.expire_time,
         state=assignments.c.state,
         backers=assignments.c.backers,
+        roles=posts.c.roles,
+        permissions=posts.c.roles,
     )
 )
 @dataclass(frozen=True, slots=True)
 class GivenPost:
-    """An assignment with what its post says of itself; ``staff``, ``post`` and ``department`` are ids."""
+    """An assignment with what its post says of itself; ``staff``, ``post``, ``department`` and ``roles`` are ids.
+
+    ``permissions`` are what the roles name together, and limit the duties where there are roles.
+    """
 
     id: str
     staff: str
@@ -167,6 +175,13 @@ class GivenPost:
     expire_time: datetime | None
     state: str
     backers: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+
+    @property
+    def role_names(self) -> list[str]:
+        """The roles' resource names."""
+        return [f"roles/{each}" for each in self.roles]
 
     @property
     def post_name(self) -> str:
@@ -201,7 +216,9 @@ _RECORDS = Query(StaffMember, "SELECT {columns} FROM staff WHERE person = CAST(:
 _GIVEN_TO = Query(
     GivenPost,
     """SELECT {columns} FROM (
-      SELECT a.*, p.department, p.duties FROM assignments a JOIN posts p ON p.id = a.post
+      SELECT a.*, p.department, p.duties, p.roles, ARRAY(
+        SELECT DISTINCT unnest(r.permissions) FROM roles r WHERE r.id = ANY(CAST(p.roles AS uuid[]))
+      ) AS permissions FROM assignments a JOIN posts p ON p.id = a.post
     ) AS given
     WHERE staff = ANY(CAST(:staff AS uuid[])) AND (expire_time IS NULL OR expire_time > :now)
     ORDER BY begin_time, id""",

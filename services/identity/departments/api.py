@@ -15,6 +15,7 @@ from services.identity.core.staff_messages import duties_of
 from services.identity.departments import store
 from services.identity.departments.convert import department_message, new_department, new_post, post_message
 from services.identity.departments.store import MOST_LEVELS
+from services.identity.roles.service import check_roles
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import staff_service_pb2 as pb
@@ -69,6 +70,7 @@ class PostApi:
 
         async def work(tx: Transaction) -> resources.Post:
             department = await staff.department(tx.connection, request.parent)
+            await check_roles(tx.connection, request.post.roles, duties)
             made = await store.ADD_POST.add(tx.connection, new_post(request.post, duties, department, tx.now))
             message = post_message(made)
             tx.emit(message.name, events.PostCreated(post=message))

@@ -75,11 +75,11 @@ class TokenGrants:
 
     async def _staff(self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str) -> Claims:
         async with self._parts.database.read() as connection:
-            facts, duties = await staff_standing(
+            facts, rights = await staff_standing(
                 connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now(), substitution
             )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
-        granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
+        granted = narrow(rights.scope, scope) if facts.posts else ()
         level = assurance.HIGHEST if assertion.acr is None else assertion.acr
         session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
         return issue.for_staff(self._parts.codec.issue(), channel, facts, granted, session)

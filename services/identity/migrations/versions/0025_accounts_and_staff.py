@@ -1,4 +1,4 @@
-"""Accounts that become one."""
+"""Accounts that become one; roles of posts."""
 
 from alembic import op
 
@@ -28,9 +28,23 @@ def upgrade() -> None:
     op.create_index("person_merges_created", "person_merges", ["create_time", "id"])
     op.create_index("person_merges_kept", "person_merges", ["kept", "create_time", "id"])
     op.create_index("person_merges_merged", "person_merges", ["merged", "create_time", "id"])
+    op.add_column("posts", columns.texts("roles", empty=True))
+    op.create_table(
+        "roles",
+        columns.record_id(),
+        *columns.given("display_name"),
+        columns.texts("permissions"),
+        *columns.life(),
+        comment="Roles: permissions that narrow what the duties of a post give.",
+    )
+    op.create_index("roles_name", "roles", ["display_name"], unique=True)
+    op.create_index("posts_roles", "posts", ["roles"], postgresql_using="gin")
 
 
 def downgrade() -> None:
     """Takes this revision back."""
+    op.drop_index("posts_roles", "posts")
+    op.drop_table("roles")
+    op.drop_column("posts", "roles")
     op.drop_table("person_merges")
     op.drop_column("persons", "former")
