@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, joined, of
-from libs.errors import not_found
+from libs.errors import not_found, reasons
 from services.identity.core import schema
+from services.identity.core.accounts import IN_USE
 from services.identity.core.duties import Assignment, Duty
 from services.identity.core.issue import MOST_NEAR
 from services.identity.core.mandates import mandates
@@ -29,6 +30,8 @@ departments = sa.Table(
     sa.Column("uscc", sa.Text, nullable=False),
     sa.Column("region_code", sa.Text, nullable=False),
     sa.Column("parent", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id")),
+    sa.Column("state", sa.Text, nullable=False, server_default="ACTIVE"),
+    columns.moment("close_time"),
     *columns.life(),
     sa.Index("departments_name", "parent", "display_name", unique=True, postgresql_nulls_not_distinct=True),
     sa.Index("departments_order", "display_name", "id"),
@@ -96,11 +99,23 @@ class Department:
     create_time: datetime
     update_time: datetime
     version: int = 1
+    state: str = IN_USE
+    close_time: datetime | None = None
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"departments/{self.id}"
+
+    @property
+    def parent_name(self) -> str:
+        """The name of the department above it; empty at the top."""
+        return f"departments/{self.parent}" if self.parent else ""
+
+    def check_in_use(self) -> None:
+        """Raises FailedPrecondition DEPARTMENT_NOT_ACTIVE where it is closed."""
+        if self.state != IN_USE:
+            raise reasons.department_not_active("the department is closed", department=self.name)
 
 
 @of(posts)
@@ -210,6 +225,9 @@ class KnownMember:
 
 
 _DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid)")
+# Who puts something into a department waits for who closes it, and the other way round.
+_KEEP_DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid) FOR SHARE")
+_LOCK_DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _POST = Query(Post, "SELECT {columns} FROM posts WHERE id = CAST(:id AS uuid)")
 _MEMBER = Query(StaffMember, "SELECT {columns} FROM staff WHERE id = CAST(:id AS uuid)")
 _RECORDS = Query(StaffMember, "SELECT {columns} FROM staff WHERE person = CAST(:person AS uuid) ORDER BY id")
@@ -248,6 +266,20 @@ async def department(connection: DatabaseConnection, name: str) -> Department:
     found = await _DEPARTMENT.first(connection, id=id_of(name))
     if found is None:
         raise not_found(name)
+    return found
+
+
+async def department_in_use(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Department:
+    """Reads a department that stays in use until the transaction ends; locked for change if wished.
+
+    Raises:
+        NotFound.
+        FailedPrecondition: DEPARTMENT_NOT_ACTIVE.
+    """
+    found = await (_LOCK_DEPARTMENT if lock else _KEEP_DEPARTMENT).first(connection, id=id_of(name))
+    if found is None:
+        raise not_found(name)
+    found.check_in_use()
     return found
 
 

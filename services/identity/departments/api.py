@@ -35,7 +35,8 @@ class DepartmentApi:
         region_codes.parse(asked.region_code, "department.region_code")
 
         async def work(tx: Transaction) -> resources.Department:
-            parent = await staff.department(tx.connection, asked.parent) if asked.parent else None
+            await store.one_change_at_a_time(tx.connection)
+            parent = await staff.department_in_use(tx.connection, asked.parent) if asked.parent else None
             if parent and await store.levels(tx.connection, parent) == MOST_LEVELS:
                 raise invalid_field("department.parent", "department.levels", f"lies {MOST_LEVELS} levels deep already")
             made = await store.ADD_DEPARTMENT.add(tx.connection, new_department(asked, code, parent, tx.now))
@@ -69,7 +70,7 @@ class PostApi:
         check_post(duties)
 
         async def work(tx: Transaction) -> resources.Post:
-            department = await staff.department(tx.connection, request.parent)
+            department = await staff.department_in_use(tx.connection, request.parent)
             await check_roles(tx.connection, request.post.roles, duties)
             made = await store.ADD_POST.add(tx.connection, new_post(request.post, duties, department, tx.now))
             message = post_message(made)

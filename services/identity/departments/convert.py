@@ -4,12 +4,14 @@ from datetime import datetime
 
 from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
-from libs.rpc.messages import timestamp
+from libs.rpc.messages import Names, timestamp
 from services.identity.core.duties import Duty
 from services.identity.core.names import id_of
 from services.identity.core.staff import Department, Post
 from services.identity.core.staff_messages import duty_values
 from tongban.identity.v1 import resources_pb2 as pb
+
+_STATES = Names(pb.DepartmentState)
 
 
 def new_department(asked: pb.Department, code: str, parent: Department | None, now: datetime) -> Department:
@@ -38,7 +40,9 @@ def department_message(row: Department) -> pb.Department:
         display_name=row.display_name,
         uscc=row.uscc,
         region_code=row.region_code,
-        parent=f"departments/{row.parent}" if row.parent else "",
+        parent=row.parent_name,
+        state=_STATES.number(row.state),
+        close_time=timestamp(row.close_time),
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),

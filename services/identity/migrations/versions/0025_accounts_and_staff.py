@@ -1,5 +1,6 @@
-"""Accounts that become one; roles of posts."""
+"""Accounts that become one; roles of posts; departments that move, are renamed and close."""
 
+import sqlalchemy as sa
 from alembic import op
 
 from libs.db import columns
@@ -39,10 +40,24 @@ def upgrade() -> None:
     )
     op.create_index("roles_name", "roles", ["display_name"], unique=True)
     op.create_index("posts_roles", "posts", ["roles"], postgresql_using="gin")
+    op.add_column("departments", sa.Column("state", sa.Text, nullable=False, server_default="ACTIVE"))
+    op.add_column("departments", columns.moment("close_time"))
+    op.create_table(
+        "department_changes",
+        columns.record_id(),
+        columns.reference("department", "departments.id"),
+        *columns.given("kind", "previous", "changer"),
+        columns.moment("change_time", nullable=False),
+        comment="What departments were called, and below which they lay, before they were renamed, moved or closed; by whom.",
+    )
+    op.create_index("department_changes_of", "department_changes", ["department", "change_time", "id"])
 
 
 def downgrade() -> None:
     """Takes this revision back."""
+    op.drop_table("department_changes")
+    for column in ("close_time", "state"):
+        op.drop_column("departments", column)
     op.drop_index("posts_roles", "posts")
     op.drop_table("roles")
     op.drop_column("posts", "roles")
