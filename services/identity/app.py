@@ -20,6 +20,7 @@ from services.identity.api_clients.api import ClientApi, ClientRequestApi, Clien
 from services.identity.api_clients.bootstrap import FirstAdministrator
 from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
+from services.identity.certifications.api import CertificationApi
 from services.identity.closings.api import ClosingApi
 from services.identity.codes.api import CodeApi, ScanApi
 from services.identity.codes.scanning import Scanning
@@ -97,7 +98,7 @@ async def app(process: Process) -> App:
     teller = LogoutTeller(parts, LogoutDelivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     verifiers = verifiers_of(config.verifiers)
-    exchange, regions = TokenExchange(parts), RegionApi(parts)
+    exchange, regions = TokenExchange(parts, certified_windows=config.windows.certified), RegionApi(parts)
     passwords = Passwords()
     sign_ins = SignIns(parts, passwords)
     enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
@@ -132,6 +133,7 @@ async def app(process: Process) -> App:
                 StaffApi(parts),
                 AssignmentApi(parts),
                 SubstitutionApi(parts),
+                CertificationApi(parts),
             ],
             "ConsentService": [ConsentApi(parts)],
             "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],

@@ -32,6 +32,16 @@ class Clients(Section):
     environment: Literal["PRODUCTION", "SANDBOX"] = "PRODUCTION"
 
 
+class Windows(Section):
+    """What is asked of who serves people at a window.
+
+    Attributes:
+        certified: whether nobody does without a certificate that holds; whose is over never does.
+    """
+
+    certified: bool = False
+
+
 class PopulationRegister(Section):
     """What names and numbers are compared with; without it level 2 can't be reached.
 
@@ -162,6 +172,7 @@ class Config(ServiceConfig):
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     clients: Clients = Clients()
+    windows: Windows = Windows()
     pseudonyms: PseudonymSection = PseudonymSection()
     population_register: PopulationRegister | None = None
     verifiers: Verifiers = Verifiers()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 
@@ -61,6 +61,8 @@ staff = sa.Table(
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    columns.text("certificate_number"),
+    sa.Column("certificate_expire_date", sa.Date),
     *columns.life(),
     sa.Index("staff_number", "department", "staff_number", unique=True),
     sa.Index("staff_order", "staff_number", "id"),
@@ -152,11 +154,19 @@ class StaffMember:
     update_time: datetime
     state: str = IN_OFFICE
     version: int = 1
+    certificate_number: str = ""
+    certificate_expire_date: date | None = None
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"staff/{self.id}"
+
+    def check_certified(self, today: date, *, needed: bool) -> None:
+        """Raises PermissionDenied STAFF_NOT_CERTIFIED where their certificate for windows is over, or one is ``needed`` and there is none."""
+        last = self.certificate_expire_date
+        if (last is None and needed) or (last is not None and last < today):
+            raise reasons.staff_not_certified("no certificate for windows holds", staff=self.name)
 
 
 @of(

@@ -39,8 +39,9 @@ Make = Callable[[pb.ExchangeTokenRequest, TokenIssue, TokenRequest], Awaitable[C
 class TokenExchange:
     """Serves TokenService.ExchangeToken and the HTTP grant beside it."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, certified_windows: bool = False) -> None:
         self._parts = parts
+        self._certified = certified_windows
         self._parties = Parties(parts.clock, parts.wall)
         self._ways: dict[ExchangeKind, Make] = {
             ExchangeKind.ASSERT: self._assert,
@@ -155,6 +156,8 @@ class TokenExchange:
             person = await self._parties.standing(connection, person)
             member = await self._parties.standing(connection, member)
             duties = await self._parties.duties(connection, member.sub, member.substitution)
+            # The own certificate of who sits there, also where they stand in for somebody.
+            await self._parties.check_window(connection, member.sub, needed=self._certified)
         # The window alone adds what only it may do; beyond that both must hold it, the person and the clerk.
         mine = (*scopes.within(roles.PERSON, person.scope), *_AT_WINDOW_ONLY)
         granted = scopes.within(mine, member.scope)

@@ -1,4 +1,4 @@
-"""Accounts that become one; roles of posts; departments that move, are renamed and close."""
+"""Accounts that become one; roles of posts; departments that move, are renamed and close; certificates of window staff."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -51,10 +51,14 @@ def upgrade() -> None:
         comment="What departments were called, and below which they lay, before they were renamed, moved or closed; by whom.",
     )
     op.create_index("department_changes_of", "department_changes", ["department", "change_time", "id"])
+    op.add_column("staff", columns.text("certificate_number"))
+    op.add_column("staff", sa.Column("certificate_expire_date", sa.Date))
 
 
 def downgrade() -> None:
     """Takes this revision back."""
+    for column in ("certificate_expire_date", "certificate_number"):
+        op.drop_column("staff", column)
     op.drop_table("department_changes")
     for column in ("close_time", "state"):
         op.drop_column("departments", column)
