@@ -39,8 +39,7 @@ from services.identity.core.pseudonyms import Pseudonyms, pseudonymizer_of
 from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.credentials.api import CredentialApi
-from services.identity.departments.api import DepartmentApi, PostApi
-from services.identity.departments.tree import DepartmentTreeApi
+from services.identity.departments.api import DepartmentApi, DepartmentTreeApi, PostApi
 from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper

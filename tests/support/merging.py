@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.held import PASSPORT, document
+from tests.support.held import PASSPORT, Papers, document
 from tests.support.town import FIRST, Town, request_id
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -55,6 +55,19 @@ class Merging:
         request = pb.CreatePersonMergeRequest(person_merge=draft, request_id=request_id())
         token = token or await self.town.staff_token()
         return await self.town.call(self.town.accounts.CreatePersonMerge, request, resources_pb2.PersonMerge, token)
+
+    async def asked_of(self, kept: str) -> resources_pb2.PersonMerge:
+        """Asks to merge another account of the same name into one, as receiving staff."""
+        name = (await Papers(self.town).clear(kept)).full_name
+        return await self.ask(kept, await self.account(name, self.passport()))
+
+    async def approve_of(self, kept: str, token: str) -> resources_pb2.PersonMerge:
+        """Approves such a merge."""
+        return await self.approve((await self.asked_of(kept)).name, token)
+
+    async def refuse_of(self, kept: str, token: str) -> resources_pb2.PersonMerge:
+        """Refuses such a merge."""
+        return await self.refuse((await self.asked_of(kept)).name, token)
 
     async def approve(self, name: str, token: str = "", etag: str = FIRST, **given: Any) -> resources_pb2.PersonMerge:
         """Approves a merge, as reviewing staff."""

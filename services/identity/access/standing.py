@@ -43,26 +43,27 @@ class KnownCaller:
         return replace(self, claims=claims)
 
 
-async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
-    """Returns what a token would say of somebody of this region.
+async def standing(parts: Parts, connection: DatabaseConnection, name: str, substitution: str = "") -> KnownCaller:
+    """Returns what a token would say of somebody of this region; of staff by a ``substitution``, where one is named.
 
     Raises:
-        NotFound: there is nobody of this name.
+        NotFound: there is nobody of this name, or the substitution is not theirs.
         FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
-        PermissionDenied: CLIENT_NOT_ACTIVE.
+        PermissionDenied: CLIENT_NOT_ACTIVE, SUBSTITUTION_NOT_ACTIVE.
     """
     kind, made = parse_subject(name).kind, parts.codec.issue()
     if kind is SubjectKind.CLIENT:
         client = await clients.client(connection, name)
         return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,))
     if kind is SubjectKind.STAFF:
-        return await _staff(parts, connection, name)
+        return await _staff(parts, connection, name, substitution)
     person = await active_person(connection, name)
     claims = issue.access(made, person.name, ActorKind.PERSON, roles.PERSON)
     return KnownCaller(replace(claims, acr=person.assurance, former=person.former_names), person.assurance)
 
 
-async def _staff(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
-    facts, rights = await staff_standing(connection, name, parts.clock.now(), parts.wall.now())
+async def _staff(parts: Parts, connection: DatabaseConnection, name: str, substitution: str) -> KnownCaller:
+    facts, rights = await staff_standing(connection, name, parts.clock.now(), parts.wall.now(), substitution)
     claims = issue.in_office(parts.codec.issue(), facts, rights.scope)
-    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, rights.sources, facts)
+    sources = (*rights.sources, *filter(None, (substitution,)))
+    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, sources, facts)

@@ -31,9 +31,10 @@ class RoleApi:
         """Makes a role."""
         asked = request.role
         names.check(asked.display_name, "role.display_name")
-        rules.check_given(asked.permissions, given_by(Duty), "role.permissions")
 
         async def work(tx: Transaction) -> resources.Role:
+            # A repeat is told what it was, whatever the contracts have become since.
+            rules.check_given(asked.permissions, given_by(Duty), "role.permissions")
             permissions = tuple(sorted(asked.permissions))
             row = StaffRole(uuid7(), asked.display_name, permissions, tx.now, tx.now)
             message = role_message(await store.ADD.add(tx.connection, row))

@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 
 from libs.rpc.token_types import ACCESS_TOKEN
-from tests.support.held import Papers
 from tests.support.merging import Merging
 from tests.support.silence import records, silenced, undriven
 from tests.support.town import Town, reason_of, request_id
@@ -154,9 +153,7 @@ READERS = {
 
 async def _merge(home: Town, person: str) -> str:
     """That somebody asked to merge the account with another one of the same name."""
-    merging = Merging(home)
-    name = (await Papers(home).clear(person)).full_name
-    return (await merging.ask(person, await merging.account(name, merging.passport()))).name
+    return (await Merging(home).asked_of(person)).name
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
