@@ -78,7 +78,7 @@ class PresentationApi:
         if wanted.consent:
             use = ConsentedUse(holder, wanted.verifier, licenses_of(wanted), wanted.use_context)
             await identity.check_consent(wanted.consent, use)
-        elif actor.mandate and holder == actor.organization:
+        elif actor.mandate and holder in actor.known_as(actor.organization):
             await identity.check_mandate(actor.subject, holder, actor.mandate, wanted.item_code)
 
     async def _check_licenses(self, wanted: pb.Presentation, actor: Actor, holder: str) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from libs.errors import NotFound
-from tests.service.cases.conftest import PERSON, Town
+from libs.errors import NotFound, PermissionDenied
+from tests.service.cases.conftest import AGENT, MANDATE, PERSON, Town
 from tongban.cases.v1 import case_service_pb2 as rpc
 
 NOW = "persons/00000000-0000-7000-8000-0000000000c9"
@@ -23,3 +23,10 @@ async def test_a_case_of_a_former_name_is_found_read_and_gone_on_with(town: Town
     assert await _names(town, unmerged) == []
     with pytest.raises(NotFound):
         await town.get(case.name, unmerged)
+
+
+async def test_who_acts_under_a_mandate_is_named_as_the_agent_under_a_former_name_too(town: Town) -> None:
+    token = town.service.issuer.token(AGENT, "PERSON", org=NOW, org_former=[PERSON], mandate=MANDATE)
+    with pytest.raises(PermissionDenied) as refused:
+        await town.create(await town.item(), token)
+    assert refused.value.reason == "CASE_MANDATE_NOT_COVERING"

@@ -1,8 +1,9 @@
 """Whose account took another one in finds what is kept under the former name."""
 
 from tests.service.license.conftest import FIRM, PERSON, STRANGER, License, context, person_holder
-from tests.service.license.presenting import create, refused
+from tests.service.license.presenting import MANDATE, create, refused
 from tests.service.license.test_catalogue_and_materials import download, metadata, parts_of, upload
+from tongban.errors.v1 import error_reason_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import material_service_pb2 as materials
 from tongban.license.v1 import presentation_service_pb2 as presentations
@@ -50,3 +51,14 @@ async def test_materials_and_presentations_are_found_too(licensing: License) -> 
     )
     assert [each.name for each in listed.presentations] == [shown.name]
     assert FIRM not in {each.holder for each in listed.presentations}
+
+
+async def test_a_mandate_limits_what_is_shown_under_a_former_name_of_the_principal_too(licensing: License) -> None:
+    kind = await licensing.license_type()
+    held = await licensing.issue(licensing.order(kind.name, case="", holders=[person_holder()]))
+    acting = licensing.person(STRANGER, org=NOW, org_former=[PERSON], mandate=MANDATE)
+    licensing.known.mandate_refusal = error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE
+    assert (await refused(create(licensing, acting, held.name, holder=PERSON)))[0] == "MANDATE_OUT_OF_SCOPE"
+    licensing.known.mandate_refusal = error_reason_pb2.ERROR_REASON_UNSPECIFIED
+    assert (await create(licensing, acting, held.name, holder=PERSON)).presentation.holder == PERSON
+    assert {each.principal for each in licensing.known.mandates_asked} == {PERSON}

@@ -87,7 +87,7 @@ async def test_the_explanation_names_the_roles(home: Town, kept: Roles) -> None:
     answer = await home.call(
         stub.ExplainAccess, asked, access_service_pb2.ExplainAccessResponse, await home.staff_token("auditing")
     )
-    told = [each for each in answer.findings if each.rule == access_service_pb2.ACCESS_RULE_PERMISSION]
+    told = [each for each in answer.findings if each.rule == access_service_pb2.ACCESS_RULE_ACCOUNT]
     assert answer.outcome == access_service_pb2.ACCESS_OUTCOME_REFUSED
     assert [{*each.sources} >= {post.name, role.name} for each in told] == [True]
 
