@@ -64,6 +64,8 @@ class Actor:
         bound_key: the thumbprint (RFC 7638) of the key to which the token is bound; empty where it is a bearer's.
         represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
             of their own.
+        former: names that the person had before accounts were merged; what is kept under them is theirs.
+        former_organization: likewise of the person for whom is acted.
         claims: all claims as they stood in the token.
         token: the token itself, to be passed on in calls made for the caller; empty for a service of ours.
     """
@@ -88,6 +90,8 @@ class Actor:
     quota: tuple[int, ...] = ()
     bound_key: str = ""
     represented: str = ""
+    former: frozenset[str] = frozenset()
+    former_organization: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     token: str = field(default="", repr=False)
 
@@ -171,8 +175,13 @@ class Actor:
 
     @property
     def speaks_for(self) -> frozenset[str]:
-        """For whom the token speaks: the person and whom the person acts for; nobody for all other callers."""
-        return frozenset(filter(None, (self.person, self.organization))) if self.person else frozenset()
+        """For whom the token speaks: the person and whom the person acts for, under all of their names; nobody for all other callers."""
+        return self.known_as(self.person) | self.known_as(self.organization) if self.person else frozenset()
+
+    def known_as(self, name: str) -> frozenset[str]:
+        """Returns all names under which things are kept of whom the token calls ``name``; none for an empty name."""
+        former = self.former if name == self.subject else self.former_organization if name == self.organization else ()
+        return frozenset((name, *former)) if name else frozenset()
 
     @property
     def office(self) -> str:
@@ -252,6 +261,8 @@ def _check_names(actor: Actor, region: str) -> None:
         check_named(actor.human, region, "persons")
     if actor.represented:
         check_named(actor.represented, region, "staff")
+    for name in actor.former | actor.former_organization:
+        check_named(name, region, "persons")
 
 
 def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
@@ -283,6 +294,8 @@ def from_claims(claims: Mapping[str, Any], token: str) -> Actor:
         quota=_quota(claims.get("quota", [])),
         bound_key=bound_key(claims.get("cnf")),
         represented=str(claims.get("stands_in_for", "")),
+        former=frozenset(claims.get("former", ())),
+        former_organization=frozenset(claims.get("org_former", ())),
         claims=claims,
         token=token,
     )

@@ -36,8 +36,8 @@ def speaks_for_nobody(actor: Actor) -> PermissionDenied:
     return reasons.actor_not_allowed("the caller speaks for nobody here", actor_kind=actor.kind)
 
 
-def listed_owner(actor: Actor, asked: str) -> str:
-    """Returns whose things a list is to show; empty for everybody's, which officials alone may ask for.
+def listed_owners(actor: Actor, asked: str) -> tuple[str, ...]:
+    """Returns whose things a list is to show, by all names of theirs; none for everybody's, which officials alone may ask for.
 
     Args:
         actor: who asks.
@@ -47,13 +47,13 @@ def listed_owner(actor: Actor, asked: str) -> str:
         PermissionDenied: NOT_OWNER where people ask for somebody else's, ACTOR_NOT_ALLOWED for who speaks for nobody.
     """
     if actor.standing in OFFICIAL:
-        return asked
+        return (asked,) if asked else ()
     if actor.standing is not Standing.PERSON:
         raise speaks_for_nobody(actor)
     owner = asked or actor.organization or actor.subject
     if owner not in actor.speaks_for:
         raise reasons.not_owner("people list only what is their own")
-    return owner
+    return tuple(sorted(actor.known_as(owner) or {owner}))
 
 
 def hide_from_others(actor: Actor, name: str, owners: Iterable[str]) -> None:

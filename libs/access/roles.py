@@ -46,6 +46,9 @@ PERSON = tuple(sorted(HELD["PERSON"]))
 ASSISTED_PERSON = tuple(sorted(HELD["PERSON"] | HELD["WINDOW"]))
 """What is done for a person at a window, with the staff in claim ``act``."""
 
+STAFF = tuple(sorted(HELD["STAFF"]))
+"""What every member of staff may do, whatever their posts."""
+
 REGION = tuple(sorted(HELD["REGION"]))
 """What the services and the staff of another region may do here."""
 

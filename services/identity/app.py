@@ -21,6 +21,7 @@ from services.identity.api_clients.api import ClientApi, ClientRequestApi, Clien
 from services.identity.api_clients.bootstrap import ClientFounding, pages_client
 from services.identity.api_clients.worker import ClientEnds
 from services.identity.assignments.api import AssignmentApi
+from services.identity.certifications.api import CertificationApi
 from services.identity.closings.api import ClosingApi
 from services.identity.codes.api import CodeApi, ScanApi
 from services.identity.codes.scanning import Scanning
@@ -36,16 +37,18 @@ from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.held import HELD
 from services.identity.core.parts import Parts, parts_of
+from services.identity.core.pseudonyms import Pseudonyms, pseudonymizer_of
 from services.identity.core.signing_keys import CODES, TOKENS, TokenKeys
 from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.credentials.api import CredentialApi
-from services.identity.departments.api import DepartmentApi, PostApi
+from services.identity.departments.api import DepartmentApi, DepartmentTreeApi, PostApi
 from services.identity.documents.api import DocumentApi
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.logouts.delivery import LogoutDelivery
 from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
+from services.identity.merges.api import MergeApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
 from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
@@ -60,6 +63,7 @@ from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
 from services.identity.regions.api import RegionApi
+from services.identity.roles.api import RoleApi
 from services.identity.sign_in_grants.api import SignInGrantApi
 from services.identity.signatures.endpoint import SignatureEndpoint
 from services.identity.signin.api import SignInApi
@@ -96,12 +100,13 @@ async def app(process: Process) -> App:
     teller = LogoutTeller(parts, LogoutDelivery(config.logout))
     source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
     verifiers = verifiers_of(config.verifiers)
-    exchange, regions = TokenExchange(parts), RegionApi(parts)
+    exchange, regions = TokenExchange(parts, certified_windows=config.windows.certified), RegionApi(parts)
     passwords = Passwords()
     sign_ins = SignIns(parts, passwords)
     enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
     mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
     scanning = Scanning(parts, mint)
+    maker = pseudonymizer_of(config.pseudonyms, process.keys, process.provider)
     webhooks = WebhookSender(config.webhooks)
     own_door = _own_door(process)
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
@@ -112,21 +117,25 @@ async def app(process: Process) -> App:
         apis={
             "AccessService": [AccessApi(parts, declared_access())],
             "AccountService": [
-                PersonApi(parts),
+                PersonApi(parts, Pseudonyms(maker, parts.cipher, parts.home)),
                 OrganizationApi(parts),
                 DocumentApi(parts, source),
                 ContactApi(parts, sender),
                 ClosingApi(parts),
+                MergeApi(parts),
                 IdentityApi(parts),
             ],
             "VerificationService": [RealNameApi(parts, source), VerifierApi(parts, verifiers)],
             "MandateService": [MandateApi(parts), GuardianApi(parts)],
             "StaffService": [
                 DepartmentApi(parts),
+                DepartmentTreeApi(parts),
                 PostApi(parts),
+                RoleApi(parts),
                 StaffApi(parts),
                 AssignmentApi(parts),
                 SubstitutionApi(parts),
+                CertificationApi(parts),
             ],
             "ConsentService": [ConsentApi(parts)],
             "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],

@@ -33,6 +33,16 @@ class Clients(Section):
     environment: Literal["PRODUCTION", "SANDBOX"] = "PRODUCTION"
 
 
+class Windows(Section):
+    """What is asked of who serves people at a window.
+
+    Attributes:
+        certified: whether nobody does without a certificate that holds; whose is over never does.
+    """
+
+    certified: bool = False
+
+
 class PopulationRegister(Section):
     """What names and numbers are compared with; without it level 2 can't be reached.
 
@@ -106,6 +116,17 @@ class NotifierSection(Section):
     options: dict[str, str] = Field(default_factory=dict)
 
 
+class PseudonymSection(Section):
+    """What makes pseudonyms of people, where it is not the region's own keyed hash.
+
+    Attributes:
+        plugin: ``package.module:function``, called with this section; ``options`` are for it.
+    """
+
+    plugin: str = ""
+    options: dict[str, str] = Field(default_factory=dict)
+
+
 class Notify(Section):
     """How people are told something: by e-mail, by phone. What is not configured is not sent, and refused."""
 
@@ -152,6 +173,8 @@ class Config(ServiceConfig):
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     clients: Clients = Clients()
+    windows: Windows = Windows()
+    pseudonyms: PseudonymSection = PseudonymSection()
     population_register: PopulationRegister | None = None
     verifiers: Verifiers = Verifiers()
     breached_passwords_file: Path | None = None

@@ -22,8 +22,11 @@ HUMAN = "persons/00000000-0000-7000-8000-0000000000a1"
 SEPARATED = {"CASE_DUTIES_NOT_SEPARATED", "SEAL_DUTIES_NOT_SEPARATED", "REVIEW_NOT_SEPARATED"}
 BY_REQUEST = {"SealService.CreateSeal": "compares the caller with the users that the request itself names"}
 """What refuses with such a reason and looks at no earlier call."""
-COVERED = {"MandateService.ApproveGuardian": "makes nobody able to make others able, and takes a second all the same"}
-"""What a second human being approves though it is not of the kind that takes two (decision 0065)."""
+COVERED = {
+    "MandateService.ApproveGuardian": "makes nobody able to make others able, and takes a second all the same",
+    "AccountService.ApprovePersonMerge": "gives nobody what was another human being's, if both saw right",
+}
+"""What a second human being approves though it is not of the kind that takes two (decisions 0065, 0080)."""
 
 
 def _short(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from libs.access.actor import Actor, Standing
-from libs.access.owners import listed_owner, require_official, whose
+from libs.access.owners import listed_owners, require_official, whose
 from libs.errors import PermissionDenied
 from services.cases.core.access import require_staff
 from services.license.core.authorization import subjects_of
@@ -72,9 +72,9 @@ def test_a_reader_without_a_subject_gets_nothing(caller: Actor) -> None:
     with pytest.raises(PermissionDenied):
         whose(caller)
     with pytest.raises(PermissionDenied):
-        listed_owner(caller, "")
+        listed_owners(caller, "")
     with pytest.raises(PermissionDenied):
-        listed_owner(caller, FIRM)
+        listed_owners(caller, FIRM)
     assert subjects_of(caller) == frozenset()
     assert caller.speaks_for == frozenset()
     with pytest.raises(PermissionDenied):

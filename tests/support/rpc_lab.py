@@ -73,6 +73,7 @@ class Accounts:
     reveal_person = lookup_person = create_person = create_organization = _unused
     lookup_organization = set_legal_representative = check_identities = _unused
     add_document = remove_document = set_contact_points = close_person = close_organization = _unused
+    create_person_merge = approve_person_merge = refuse_person_merge = get_person_merge = list_person_merges = _unused
     start_contact_verification = confirm_contact_verification = _unused
 
 

@@ -70,7 +70,7 @@ class ApplicationApi:
         applicant, agent = application.applicant, application.agent
         if agent is None:
             # A token acts for a firm under a mandate, or as its legal representative, who alone needs no agent.
-            if actor.organization == applicant.subject and actor.mandate:
+            if applicant.subject in actor.known_as(actor.organization) and actor.mandate:
                 raise mandate_not_covering(actor.mandate, applicant.subject, "the agent is not named")
             return
         is_representative = actor.organization == applicant.subject and actor.subject == agent.subject

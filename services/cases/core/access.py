@@ -72,7 +72,7 @@ def is_party(actor: Actor, record: CaseRecord) -> bool:
 
 def belongs_to(actor: Actor, applicant: str, agent: str) -> bool:
     """True for who speaks for the applicant, or is the agent."""
-    return bool(actor.speaks_for) and (applicant in actor.speaks_for or agent == actor.subject)
+    return bool(actor.speaks_for) and (applicant in actor.speaks_for or agent in actor.known_as(actor.subject))
 
 
 def of_department(actor: Actor, record: CaseInOffice) -> bool:

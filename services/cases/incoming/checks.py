@@ -73,9 +73,9 @@ def check_holders(materials: Iterable[resources.MaterialReference], region: str)
 
 def _check_token(application: pb.TransferApplication, agent: party_pb2.Agent | None, actor: Actor) -> None:
     """The home region vouches for one person, one firm and one mandate: the application must name just these."""
-    if application.applicant.subject != (actor.organization or actor.subject):
+    if application.applicant.subject not in actor.known_as(actor.organization or actor.subject):
         raise not_owner(application.applicant.subject)
-    if agent is not None and agent.subject != actor.subject:
+    if agent is not None and agent.subject not in actor.known_as(actor.subject):
         raise not_owner(agent.subject)
     mandate = agent.mandate if agent else ""
     if mandate != actor.mandate:

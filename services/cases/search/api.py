@@ -142,7 +142,7 @@ def _scopes(request: rpc.ListCasesRequest, actor: Actor) -> list[Scope]:
     chosen = given(department=request.department)
     if actor.speaks_for:
         mine = [Scope({"applicant": each} | chosen) for each in sorted(actor.speaks_for)]
-        return [*mine, Scope({"agent": actor.subject} | chosen)]
+        return [*mine, *(Scope({"agent": each} | chosen) for each in sorted(actor.known_as(actor.subject)))]
     return [Scope(given(department=actor.office) | chosen)]
 
 

@@ -55,6 +55,8 @@ class AccessApi:
             raise invalid_field("on_behalf_of", "access.acting", "only persons act for others")
         if request.mandate and not request.on_behalf_of:
             raise invalid_field("mandate", "access.mandate", "is named with for whom it is")
+        if request.substitution and not request.principal.startswith("staff/"):
+            raise invalid_field("substitution", "access.substitution", "only staff stand in for others")
         if (access := self._declared.get(request.method)) is None:
             raise invalid_field("method", "access.method", "must name an RPC of the contracts")
         return access
@@ -65,7 +67,7 @@ class AccessApi:
         """Returns who they are, at the client where they sit; None where no token would be made for them."""
         channel = await clients.client(connection, request.client) if request.client else None
         try:
-            known = await standing(self._parts, connection, request.principal)
+            known = await standing(self._parts, connection, request.principal, request.substitution)
         except NotFound:
             raise
         except REFUSALS as error:

@@ -21,7 +21,7 @@ class KnownCaller:
     Attributes:
         claims: at whichever client, as far as the account goes.
         level: how well the account is known.
-        sources: what gives them their permissions: posts, or the client.
+        sources: what gives them their permissions: posts with their roles, or the client.
         staff: what a token says of a member of staff; None for all others.
     """
 
@@ -39,29 +39,31 @@ class KnownCaller:
         session, scope = SignIn(self.level, assurance.HIGHEST), self.claims.scope
         if self.staff is not None:
             return replace(self, claims=issue.for_staff(made, channel, self.staff, scope, session))
-        return replace(self, claims=issue.for_person(made, channel, self.claims.sub, session, scope))
+        claims = issue.for_person(made, channel, self.claims.sub, session, scope, self.claims.former)
+        return replace(self, claims=claims)
 
 
-async def standing(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
-    """Returns what a token would say of somebody of this region.
+async def standing(parts: Parts, connection: DatabaseConnection, name: str, substitution: str = "") -> KnownCaller:
+    """Returns what a token would say of somebody of this region; of staff by a ``substitution``, where one is named.
 
     Raises:
-        NotFound: there is nobody of this name.
+        NotFound: there is nobody of this name, or the substitution is not theirs.
         FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
-        PermissionDenied: CLIENT_NOT_ACTIVE.
+        PermissionDenied: CLIENT_NOT_ACTIVE, SUBSTITUTION_NOT_ACTIVE.
     """
     kind, made = parse_subject(name).kind, parts.codec.issue()
     if kind is SubjectKind.CLIENT:
         client = await clients.client(connection, name)
         return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,))
     if kind is SubjectKind.STAFF:
-        return await _staff(parts, connection, name)
+        return await _staff(parts, connection, name, substitution)
     person = await active_person(connection, name)
     claims = issue.access(made, person.name, ActorKind.PERSON, roles.PERSON)
-    return KnownCaller(replace(claims, acr=person.assurance), person.assurance)
+    return KnownCaller(replace(claims, acr=person.assurance, former=person.former_names), person.assurance)
 
 
-async def _staff(parts: Parts, connection: DatabaseConnection, name: str) -> KnownCaller:
-    facts, duties = await staff_standing(connection, name, parts.clock.now(), parts.wall.now())
-    claims = issue.in_office(parts.codec.issue(), facts, roles.of_duties(duties))
-    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, facts.posts, facts)
+async def _staff(parts: Parts, connection: DatabaseConnection, name: str, substitution: str) -> KnownCaller:
+    facts, rights = await staff_standing(connection, name, parts.clock.now(), parts.wall.now(), substitution)
+    claims = issue.in_office(parts.codec.issue(), facts, rights.scope)
+    sources = (*rights.sources, *filter(None, (substitution,)))
+    return KnownCaller(replace(claims, acr=assurance.HIGHEST), assurance.HIGHEST, sources, facts)

@@ -25,6 +25,7 @@ from services.identity.core.further_documents import take
 from services.identity.core.organization_messages import KINDS, organization_message
 from services.identity.core.parts import Parts
 from services.identity.core.person_messages import new_points, person_message
+from services.identity.core.pseudonyms import Pseudonyms
 from services.identity.core.whole_person import WholePerson, whole
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as pb
@@ -38,8 +39,9 @@ _CLEAR = ("full_name", "documents.document.number", "contact_points.phone", "con
 class PersonApi:
     """Keeps the accounts of persons."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, pseudonyms: Pseudonyms) -> None:
         self._parts = parts
+        self._pseudonyms = pseudonyms
 
     async def create_person(self, request: pb.CreatePersonRequest, call: Call) -> resources.Person:
         """Opens a person's account at assurance 0."""
@@ -84,7 +86,7 @@ class PersonApi:
         await record_read(
             self._parts.audit, request, request.name, ("person.masked",), own=own, of=[request.name], call=call
         )
-        return person_message(found, self._parts.cipher)
+        return self._shown(found, call)
 
     async def reveal_person(self, request: pb.RevealPersonRequest, call: Call) -> resources.Person:
         """Gets a person in clear, after the record of it is written."""
@@ -96,7 +98,11 @@ class PersonApi:
         await check_stated(self._parts, call.actor, request.use_context, request.name)
         command = command_of(request, call=call)
         await self._parts.audit.write(command, request.name, fields=_CLEAR, record_count=1, subjects=[request.name])
-        return person_message(found, self._parts.cipher, clear=True)
+        return self._shown(found, call, clear=True)
+
+    def _shown(self, found: WholePerson, call: Call, *, clear: bool = False) -> resources.Person:
+        pseudonym = self._pseudonyms.of(found.row, call.actor)
+        return person_message(found, self._parts.cipher, clear=clear, pseudonym=pseudonym)
 
     async def _read(self, name: str) -> WholePerson:
         async with self._parts.database.read() as connection:
@@ -111,7 +117,7 @@ class PersonApi:
         if found is None:
             raise not_found("persons")
         await check_stated(parts, call.actor, request.use_context, found.row.name)
-        return person_message(found, parts.cipher)
+        return self._shown(found, call)
 
     async def _by_document(self, document: common_pb2.IdentityDocument) -> WholePerson | None:
         cipher = self._parts.cipher

@@ -19,6 +19,7 @@ from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.consents import rules, store
 from services.identity.consents.convert import consent_message, new_consent
 from services.identity.core import acting
+from services.identity.core.accounts import current_name
 from services.identity.core.mandate_rules import MandatePower
 from services.identity.core.names import local_name, region_of
 from services.identity.core.parts import Parts
@@ -113,6 +114,7 @@ class ConsentApi:
         try:
             async with parts.database.read() as connection:
                 row = await store.consent(connection, request.name)
+                use = replace(use, subject=await current_name(connection, use.subject))
             rules.check_use(row, use, at)
         except TongbanError as refusal:
             if refusal.reason not in _ANSWERS:

@@ -1,10 +1,13 @@
 """What other features ask of consents."""
 
+from dataclasses import replace
+
 from libs.access.actor import Actor
 from libs.access.context import check_kind, name_here
 from libs.db.uow import Transaction
 from libs.errors import TongbanError, invalid_field
 from services.identity.consents import rules, store
+from services.identity.core.accounts import current_name
 from services.identity.core.parts import Parts
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import events_pb2 as events
@@ -26,6 +29,7 @@ async def check_stated(parts: Parts, actor: Actor, context: common_pb2.UseContex
     try:
         async with parts.database.read() as connection:
             row = await store.consent(connection, name_here(context.consent, parts.home, parts.home))
+            use = replace(use, subject=await current_name(connection, person))
         rules.check_use(row, use, parts.clock.now())
     except TongbanError as refusal:
         raise invalid_field("use_context.consent", "consent.covers", "is no consent that covers this") from refusal
@@ -35,3 +39,8 @@ async def withdraw_all(tx: Transaction, subject: str) -> None:
     """Takes back whatever consents there are to the use of somebody's data, and tells of it."""
     for row in await store.withdraw_all(tx.connection, subject, tx.now):
         tx.emit(row.name, events.ConsentWithdrawn(consent=row.name, subject=row.subject, recipient=row.recipient))
+
+
+async def hand_over_all(tx: Transaction, old: str, new: str) -> None:
+    """Has the consents to the use of an account's data, past ones too, be of the account that took it in."""
+    await store.rename_subject(tx.connection, old, new, tx.now)

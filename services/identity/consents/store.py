@@ -75,6 +75,18 @@ _WITHDRAW = Query(
 )
 
 
+_RENAME = Query(
+    Consent,
+    """UPDATE consents SET subject = :new, update_time = :now, version = version + 1
+    WHERE subject = :old RETURNING {columns}""",
+)
+
+
+async def rename_subject(connection: DatabaseConnection, old: str, new: str, now: datetime) -> None:
+    """Has all consents to the use of somebody's data be of another name of theirs."""
+    await _RENAME.all(connection, old=old, new=new, now=now)
+
+
 async def withdraw_all(connection: DatabaseConnection, subject: str, now: datetime) -> list[Consent]:
     """Takes back whatever consents there are to the use of somebody's data."""
     return await _WITHDRAW.all(connection, subject=subject, now=now)

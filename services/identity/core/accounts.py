@@ -35,6 +35,7 @@ persons = sa.Table(
     columns.moment("assurance_time"),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("merged_into", sa.Uuid(as_uuid=False)),
+    columns.texts("former", empty=True),
     *columns.life(),
     sa.Index("persons_document", "document_index", unique=True, postgresql_where=sa.text("state = 'ACTIVE'")),
     comment="Natural persons, with the document on which the account stands; one living account per document.",
@@ -59,7 +60,7 @@ organizations = sa.Table(
 @of(persons)
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person's account. Name, number and phone are encrypted."""
+    """A person's account. Name, number and phone are encrypted; ``former`` are ids of accounts that it took in."""
 
     id: str
     full_name: bytes
@@ -76,11 +77,17 @@ class Person:
     state: str = IN_USE
     merged_into: str | None = None
     version: int = 1
+    former: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"persons/{self.id}"
+
+    @property
+    def former_names(self) -> tuple[str, ...]:
+        """The names of the accounts that it took in: what is kept under them is this person's."""
+        return tuple(f"persons/{each}" for each in self.former)
 
     def clear_name(self, cipher: FieldCipher) -> str:
         """Decrypts the full name."""
@@ -145,6 +152,14 @@ async def person(connection: DatabaseConnection, name: str, *, lock: bool = Fals
     if found is None:
         raise not_found(name)
     return found
+
+
+async def current_name(connection: DatabaseConnection, name: str) -> str:
+    """Returns the name that leads on where the account of this name was merged into another, and else the same."""
+    if not name.startswith("persons/"):
+        return name
+    found = await find_person(connection, name)
+    return f"persons/{found.merged_into}" if found and found.merged_into else name
 
 
 async def active_person(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Person:

@@ -24,11 +24,13 @@ class HeldRight:
         basis: by which right.
         uscc: the organisation's unified social credit code; empty for a person.
         mandate: the mandate with what it was passed on from, where that is the basis.
+        former: names that the principal, a person, had before accounts were merged.
     """
 
     basis: ActingBasis
     uscc: str = ""
     mandate: MandateChain | None = None
+    former: tuple[str, ...] = ()
 
     def in_a_token(self, principal: str, now: datetime, wall: datetime) -> ActingRight:
         """Returns it as a token says it, to act for ``principal``; its end is told by the clock of tokens, ``wall``."""
@@ -38,7 +40,7 @@ class HeldRight:
         items = ("*",) if scope.all_items else tuple(sorted(scope.item_codes))
         end, powers = on_wall(self.mandate.expire_time, now, wall), tuple(sorted(scope.powers))
         name, by = self.mandate.mandate.name, self.mandate.parent.agent if self.mandate.parent else ""
-        return ActingRight(principal, self.uscc, name, items, powers, int(end.timestamp()), by)
+        return ActingRight(principal, self.uscc, name, items, powers, int(end.timestamp()), by, self.former)
 
 
 async def represents(connection: DatabaseConnection, person: str, name: str) -> bool:
@@ -61,20 +63,25 @@ async def agent_ready(connection: DatabaseConnection, agent: str) -> None:
         await active_person(connection, agent)
 
 
-async def principal_ready(connection: DatabaseConnection, principal: str) -> tuple[str, str]:
-    """Checks for whom is acted: a living account of this region.
+@dataclass(frozen=True, slots=True)
+class ReadyPrincipal:
+    """For whom may be acted: code and representative of an organisation, and the former names of a person."""
 
-    Returns:
-        Unified social credit code and legal representative of an organisation; two empty strings for a person.
+    uscc: str = ""
+    representative: str = ""
+    former: tuple[str, ...] = ()
+
+
+async def principal_ready(connection: DatabaseConnection, principal: str) -> ReadyPrincipal:
+    """Checks for whom is acted: a living account of this region.
 
     Raises:
         NotFound, FailedPrecondition: PERSON_NOT_ACTIVE, ORGANIZATION_NOT_ACTIVE.
     """
     if principal.startswith("organizations/"):
         firm = await active_organization(connection, principal)
-        return firm.uscc, firm.representative
-    await active_person(connection, principal)
-    return "", ""
+        return ReadyPrincipal(firm.uscc, firm.representative)
+    return ReadyPrincipal(former=(await active_person(connection, principal)).former_names)
 
 
 async def right(connection: DatabaseConnection, person: str, principal: str, mandate: str, now: datetime) -> HeldRight:
@@ -94,15 +101,15 @@ async def right(connection: DatabaseConnection, person: str, principal: str, man
             MANDATE_WRONG_PRINCIPAL.
     """
     await agent_ready(connection, person)
-    uscc, representing = await principal_ready(connection, principal)
+    ready = await principal_ready(connection, principal)
     if not mandate:
-        return HeldRight(basis_without(person, principal, representing), uscc)
+        return HeldRight(basis_without(person, principal, ready.representative), ready.uscc)
     if region_of(mandate):
         raise not_found(mandate)
     found = await read_chain(connection, mandate)
     found.check(person=person, principal=principal, now=now)
     await _check_passed_on(connection, found)
-    return HeldRight(ActingBasis.MANDATE, uscc, found)
+    return HeldRight(ActingBasis.MANDATE, ready.uscc, found, ready.former)
 
 
 async def _check_passed_on(connection: DatabaseConnection, found: MandateChain) -> None:

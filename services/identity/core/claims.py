@@ -83,6 +83,7 @@ class ActingRight:
         expire: when it ends, in seconds since the epoch; 0 where nothing limits it.
         passed_on_by: who passed the mandate on, `persons/…`; empty where the principal gave it, and abroad, where nobody
             looks them up.
+        former: names that the principal, a person, had before accounts were merged (claim `org_former`).
     """
 
     principal: str
@@ -92,6 +93,7 @@ class ActingRight:
     powers: tuple[str, ...] = ()
     expire: int = 0
     passed_on_by: str = ""
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,7 @@ class Claims:
         substitution: by which substitution, likewise.
         bound_key: the thumbprint (RFC 7638) of the key that who shows the token must prove (claim `cnf`, RFC 9449, 6.1); empty where
             anybody may show it.
+        former: names that the subject, a person, had before accounts were merged; what is kept under them is theirs.
     """
 
     type: TokenType
@@ -172,6 +175,7 @@ class Claims:
     represented: str = ""
     substitution: str = ""
     bound_key: str = ""
+    former: tuple[str, ...] = ()
 
     @property
     def lifetime(self) -> int:
@@ -226,6 +230,7 @@ class Claims:
             "stands_in_for": self.represented,
             "substitution": self.substitution,
             "cnf": {"jkt": self.bound_key} if self.bound_key else {},
+            "former": list(self.former),
             **_authority_payload(self.authority),
         }
         return {**fixed, **{key: value for key, value in optional.items() if value}}
@@ -272,6 +277,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             represented=_text(payload, "stands_in_for", ""),
             substitution=_text(payload, "substitution", ""),
             bound_key=bound_key(payload.get("cnf")),
+            former=_texts(payload, "former"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid("claims", "the token lacks a claim, or one is of another type") from error
@@ -315,6 +321,7 @@ def _authority_payload(authority: ActingRight | None) -> dict[str, Any]:
         "mandate_powers": list(authority.powers),
         "mandate_exp": authority.expire,
         "mandate_by": authority.passed_on_by,
+        "org_former": list(authority.former),
     }
 
 
@@ -344,6 +351,7 @@ def _read_authority(payload: Mapping[str, Any]) -> ActingRight | None:
         powers=_texts(payload, "mandate_powers"),
         expire=_integer(payload, "mandate_exp", 0),
         passed_on_by=_text(payload, "mandate_by", ""),
+        former=_texts(payload, "org_former"),
     )
 
 

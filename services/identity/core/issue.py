@@ -165,7 +165,14 @@ def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Clai
     return replace(access(issue, sub, ActorKind.SERVICE, scope), client_id=sub)
 
 
-def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn, scope: tuple[str, ...]) -> Claims:
+def for_person(
+    issue: TokenIssue,
+    channel: Client,
+    person: str,
+    session: SignIn,
+    scope: tuple[str, ...],
+    former: tuple[str, ...] = (),
+) -> Claims:
     """Builds the claims for a person of whom a channel says that they sit before it (RFC 7523, 2.1).
 
     Args:
@@ -174,13 +181,14 @@ def for_person(issue: TokenIssue, channel: Client, person: str, session: SignIn,
         person: `persons/<uuid>`.
         session: how they signed in.
         scope: the permissions.
+        former: names that the person had before accounts were merged.
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
         Unauthenticated: POSSESSION_NOT_PROVEN.
     """
     check_assertion(channel, ActorKind.PERSON, issue.now)
-    made = access(issue, person, ActorKind.PERSON, scope, channel.end)
+    made = replace(access(issue, person, ActorKind.PERSON, scope, channel.end), former=former)
     return session.on(through(channel, made), channel)
 
 

@@ -65,8 +65,8 @@ def new_points(
     return [new_point(person, place, *said(each), cipher, now) for place, each in enumerate(points)]
 
 
-def person_message(person: WholePerson, cipher: FieldCipher, *, clear: bool = False) -> pb.Person:
-    """Builds a person's message, masked unless ``clear``."""
+def person_message(person: WholePerson, cipher: FieldCipher, *, clear: bool = False, pseudonym: str = "") -> pb.Person:
+    """Builds a person's message, masked unless ``clear``; ``pseudonym`` is that for who reads."""
     row = person.row
     name = row.clear_name(cipher)
     return pb.Person(
@@ -81,6 +81,8 @@ def person_message(person: WholePerson, cipher: FieldCipher, *, clear: bool = Fa
         assurance_time=timestamp(row.assurance_time),
         state=_STATES.number(row.state),
         merged_into=f"persons/{row.merged_into}" if row.merged_into else "",
+        merged_persons=row.former_names,
+        pseudonym=pseudonym,
         masked=not clear,
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 
 from libs.db import columns
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, joined, of
-from libs.errors import not_found
+from libs.errors import not_found, reasons
 from services.identity.core import schema
+from services.identity.core.accounts import IN_USE
 from services.identity.core.duties import Assignment, Duty
 from services.identity.core.issue import MOST_NEAR
 from services.identity.core.mandates import mandates
@@ -29,6 +30,8 @@ departments = sa.Table(
     sa.Column("uscc", sa.Text, nullable=False),
     sa.Column("region_code", sa.Text, nullable=False),
     sa.Column("parent", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id")),
+    sa.Column("state", sa.Text, nullable=False, server_default="ACTIVE"),
+    columns.moment("close_time"),
     *columns.life(),
     sa.Index("departments_name", "parent", "display_name", unique=True, postgresql_nulls_not_distinct=True),
     sa.Index("departments_order", "display_name", "id"),
@@ -42,8 +45,10 @@ posts = sa.Table(
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("display_name", sa.Text, nullable=False),
     columns.texts("duties"),
+    columns.texts("roles", empty=True),
     *columns.life(),
     sa.Index("posts_name", "department", "display_name", unique=True),
+    sa.Index("posts_roles", "roles", postgresql_using="gin"),
     comment="Posts: bundles of duties that don't exclude one another.",
 )
 
@@ -56,6 +61,8 @@ staff = sa.Table(
     sa.Column("department", sa.Uuid(as_uuid=False), sa.ForeignKey("departments.id"), nullable=False),
     sa.Column("person", sa.Uuid(as_uuid=False), sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("state", sa.Text, nullable=False),
+    columns.text("certificate_number"),
+    sa.Column("certificate_expire_date", sa.Date),
     *columns.life(),
     sa.Index("staff_number", "department", "staff_number", unique=True),
     sa.Index("staff_order", "staff_number", "id"),
@@ -94,17 +101,29 @@ class Department:
     create_time: datetime
     update_time: datetime
     version: int = 1
+    state: str = IN_USE
+    close_time: datetime | None = None
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"departments/{self.id}"
 
+    @property
+    def parent_name(self) -> str:
+        """The name of the department above it; empty at the top."""
+        return f"departments/{self.parent}" if self.parent else ""
+
+    def check_in_use(self) -> None:
+        """Raises FailedPrecondition DEPARTMENT_NOT_ACTIVE where it is closed."""
+        if self.state != IN_USE:
+            raise reasons.department_not_active("the department is closed", department=self.name)
+
 
 @of(posts)
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A post in a department, whose id it names."""
+    """A post in a department, whose id it names; so does it its roles."""
 
     id: str
     department: str
@@ -113,6 +132,7 @@ class Post:
     create_time: datetime
     update_time: datetime
     version: int = 1
+    roles: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -134,11 +154,19 @@ class StaffMember:
     update_time: datetime
     state: str = IN_OFFICE
     version: int = 1
+    certificate_number: str = ""
+    certificate_expire_date: date | None = None
 
     @property
     def name(self) -> str:
         """Its resource name."""
         return f"staff/{self.id}"
+
+    def check_certified(self, today: date, *, needed: bool) -> None:
+        """Raises PermissionDenied STAFF_NOT_CERTIFIED where their certificate for windows is over, or one is ``needed`` and there is none."""
+        last = self.certificate_expire_date
+        if (last is None and needed) or (last is not None and last < today):
+            raise reasons.staff_not_certified("no certificate for windows holds", staff=self.name)
 
 
 @of(
@@ -152,11 +180,16 @@ class StaffMember:
         expire_time=assignments.c.expire_time,
         state=assignments.c.state,
         backers=assignments.c.backers,
+        roles=posts.c.roles,
+        permissions=posts.c.roles,
     )
 )
 @dataclass(frozen=True, slots=True)
 class GivenPost:
-    """An assignment with what its post says of itself; ``staff``, ``post`` and ``department`` are ids."""
+    """An assignment with what its post says of itself; ``staff``, ``post``, ``department`` and ``roles`` are ids.
+
+    ``permissions`` are what the roles name together, and limit the duties where there are roles.
+    """
 
     id: str
     staff: str
@@ -167,6 +200,13 @@ class GivenPost:
     expire_time: datetime | None
     state: str
     backers: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+
+    @property
+    def role_names(self) -> list[str]:
+        """The roles' resource names."""
+        return [f"roles/{each}" for each in self.roles]
 
     @property
     def post_name(self) -> str:
@@ -195,26 +235,37 @@ class KnownMember:
 
 
 _DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid)")
+# Who puts something into a department waits for who closes it, and the other way round.
+_KEEP_DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid) FOR SHARE")
+_LOCK_DEPARTMENT = Query(Department, "SELECT {columns} FROM departments WHERE id = CAST(:id AS uuid) FOR UPDATE")
 _POST = Query(Post, "SELECT {columns} FROM posts WHERE id = CAST(:id AS uuid)")
 _MEMBER = Query(StaffMember, "SELECT {columns} FROM staff WHERE id = CAST(:id AS uuid)")
 _RECORDS = Query(StaffMember, "SELECT {columns} FROM staff WHERE person = CAST(:person AS uuid) ORDER BY id")
 _GIVEN_TO = Query(
     GivenPost,
     """SELECT {columns} FROM (
-      SELECT a.*, p.department, p.duties FROM assignments a JOIN posts p ON p.id = a.post
+      SELECT a.*, p.department, p.duties, p.roles, ARRAY(
+        SELECT DISTINCT unnest(r.permissions) FROM roles r WHERE r.id = ANY(CAST(p.roles AS uuid[]))
+      ) AS permissions FROM assignments a JOIN posts p ON p.id = a.post
     ) AS given
     WHERE staff = ANY(CAST(:staff AS uuid[])) AND (expire_time IS NULL OR expire_time > :now)
     ORDER BY begin_time, id""",
 )
 _NEAR = Query(
     NearParty,
-    """SELECT {columns} FROM (
+    """WITH parties AS (
       SELECT 'organizations/' || id::text AS name FROM organizations
       WHERE legal_representative = CAST(:person AS uuid) AND state = 'ACTIVE'
       UNION SELECT principal FROM mandates
       WHERE agent = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
       UNION SELECT agent FROM mandates
       WHERE principal = CAST(:name AS text) AND state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now
+      UNION SELECT CAST(:name AS text)
+    ) SELECT {columns} FROM (
+      SELECT name FROM parties WHERE name <> CAST(:name AS text)
+      -- What is kept under the name of an account that was taken in is also theirs.
+      UNION SELECT 'persons/' || unnest(former) FROM persons WHERE id IN (
+        SELECT CASE WHEN name LIKE 'persons/%' THEN CAST(substr(name, 9) AS uuid) END FROM parties)
     ) AS near LIMIT :most""",
 )
 _ANYBODY = Query(KnownMember, "SELECT {columns} FROM staff LIMIT 1")
@@ -225,6 +276,20 @@ async def department(connection: DatabaseConnection, name: str) -> Department:
     found = await _DEPARTMENT.first(connection, id=id_of(name))
     if found is None:
         raise not_found(name)
+    return found
+
+
+async def department_in_use(connection: DatabaseConnection, name: str, *, lock: bool = False) -> Department:
+    """Reads a department that stays in use until the transaction ends; locked for change if wished.
+
+    Raises:
+        NotFound.
+        FailedPrecondition: DEPARTMENT_NOT_ACTIVE.
+    """
+    found = await (_LOCK_DEPARTMENT if lock else _KEEP_DEPARTMENT).first(connection, id=id_of(name))
+    if found is None:
+        raise not_found(name)
+    found.check_in_use()
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from libs.crypto.envelope import Column, FieldCipher
 from libs.db.etag import etag_of
-from libs.rpc.messages import Names, timestamp
+from libs.rpc.messages import Names, date_message, timestamp
 from services.identity.core.duties import Assignment, Duty
 from services.identity.core.staff import GivenPost, StaffMember, held, waiting
 from tongban.identity.v1 import resources_pb2 as pb
@@ -35,6 +35,13 @@ def assignment_message(assignment: Assignment, approvals: int = 0) -> pb.Assignm
     )
 
 
+def certification_message(row: StaffMember) -> pb.StaffCertification | None:
+    """Builds what is told of a member's certificate; None where none was entered."""
+    if row.certificate_expire_date is None:
+        return None
+    return pb.StaffCertification(number=row.certificate_number, expire_date=date_message(row.certificate_expire_date))
+
+
 def staff_message(row: StaffMember, given: Sequence[GivenPost], cipher: FieldCipher) -> pb.Staff:
     """Builds a staff member's message with the posts that they hold or will hold, and those that wait for approval."""
     return pb.Staff(
@@ -46,6 +53,7 @@ def staff_message(row: StaffMember, given: Sequence[GivenPost], cipher: FieldCip
         assignments=[assignment_message(each.assignment()) for each in held(given)],
         pending_assignments=[assignment_message(each.assignment(), len(each.backers)) for each in waiting(given)],
         state=STAFF_STATES.number(row.state),
+        certification=certification_message(row),
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),

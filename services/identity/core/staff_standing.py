@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from libs.access import roles
 from libs.db.connection import DatabaseConnection
 from libs.errors import reasons
-from services.identity.core import issue, staff
+from services.identity.core import issue, scopes, staff
 from services.identity.core.accounts import active_person
-from services.identity.core.duties import Duty
 from services.identity.core.staff import GivenPost, StaffMember
 from services.identity.core.substitution_rules import Substitution
 from services.identity.core.substitutions import substitution as read_substitution
@@ -27,6 +27,14 @@ class HeldPosts:
     given: tuple[GivenPost, ...]
     by: Substitution | None = None
     represented: StaffMember | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRights:
+    """What a member of staff may do: the patterns of tokens, and where they come from, posts and roles by name."""
+
+    scope: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 async def posts_now(
@@ -58,15 +66,15 @@ async def posts_now(
 
 async def staff_standing(
     connection: DatabaseConnection, name: str, now: datetime, wall: datetime, substitution: str = ""
-) -> tuple[issue.StaffFacts, frozenset[Duty]]:
-    """Returns what a token says of a member of staff, and the duties that they have now; without a post they have none.
+) -> tuple[issue.StaffFacts, StaffRights]:
+    """Returns what a token says of a member of staff, and what they may do now; without a post that is nothing.
 
     Args:
         connection: where from.
         name: `staff/<uuid>`.
         now: the business time, by which posts go.
         wall: the machine's, by which tokens go.
-        substitution: by which they stand in for a colleague, whose posts and duties it is then; empty for their own.
+        substitution: by which they stand in for a colleague, whose posts and rights it is then; empty for their own.
 
     Raises:
         NotFound: there is no such member, or the substitution is not theirs.
@@ -77,17 +85,31 @@ async def staff_standing(
     person = await active_person(connection, f"persons/{row.person}")
     near = await staff.near(connection, person.id, now)
     held = await posts_now(connection, row, now, substitution)
-    posts, duties = staff.facts_of(held.given, now)
+    posts, _ = staff.facts_of(held.given, now)
+    rights = _rights(held.given)
     department, until = f"departments/{row.department}", _until(held, now, wall)
     facts = issue.StaffFacts(row.name, department, posts, person.name, issue.named_near(near), until)
     if held.by is None or held.represented is None:
-        return facts, duties
+        return facts, rights
     away = held.represented.person
     # Whoever stands back from an affair has nobody handle it in their place: it is also the substitute's.
     near = sorted({*near, f"persons/{away}", *await staff.near(connection, away, now)} - {person.name})
     return replace(
         facts, near=issue.named_near(near), represented=held.represented.name, substitution=held.by.name
-    ), duties
+    ), rights
+
+
+def _rights(given: Sequence[GivenPost]) -> StaffRights:
+    """Returns what posts give that are held: of each what its duties give, so far as its roles name it."""
+    scope = {pattern for each in given for pattern in _of_post(each)}
+    named = [*(each.post_name for each in given), *(role for each in given for role in each.role_names)]
+    return StaffRights(tuple(sorted(scope)), tuple(dict.fromkeys(named)))
+
+
+def _of_post(given: GivenPost) -> tuple[str, ...]:
+    by_duties = roles.of_duties(given.duties)
+    # What every member of staff may do no role takes away: to read one's own record, to end a substitution.
+    return scopes.both(by_duties, (*given.permissions, *roles.STAFF)) if given.roles else by_duties
 
 
 async def _held(connection: DatabaseConnection, staff_id: str, now: datetime) -> tuple[GivenPost, ...]:

@@ -83,13 +83,15 @@ class Vouching:
 
     async def believe(self, claims: Claims, region: str) -> None:
         """Keeps what a checked assertion says of its subject, and of whom they act for."""
-        about = {claims.sub, claims.authority.principal if claims.authority else ""}
+        authority = claims.authority
+        # What was begun under a name of before accounts were merged names them so.
+        about = {claims.sub: claims.former} | ({authority.principal: authority.former} if authority else {})
         async with self.database.read() as connection:
             for each in claims.stated:
-                if each.sub in about:
+                for name in (each.sub, *about[each.sub]) if each.sub in about else ():
                     content = json.dumps([each.name, each.document, each.number]).encode()
-                    sealed = self.cipher.encrypt(_SEALED, each.sub, content)
-                    await _BELIEVE.one(connection, subject=each.sub, region=region, sealed=sealed, now=self.clock.now())
+                    sealed = self.cipher.encrypt(_SEALED, name, content)
+                    await _BELIEVE.one(connection, subject=name, region=region, sealed=sealed, now=self.clock.now())
 
     async def believed(self, name: str) -> IdentityClaim | None:
         """Returns what the home region last said of somebody, or None."""

@@ -10,7 +10,7 @@ from services.identity.credentials.rules import CredentialBinding, CredentialKin
 from services.identity.credentials.store import NUMBER
 from tongban.identity.v1 import code_service_pb2 as pb
 
-_KINDS, _STATES = Names(pb.CredentialKind), Names(pb.CredentialBindingState)
+KINDS, _STATES = Names(pb.CredentialKind), Names(pb.CredentialBindingState)
 
 
 def binding_message(row: CredentialBinding, cipher: FieldCipher) -> pb.CredentialBinding:
@@ -18,7 +18,7 @@ def binding_message(row: CredentialBinding, cipher: FieldCipher) -> pb.Credentia
     return pb.CredentialBinding(
         name=row.name,
         person=f"persons/{row.person}",
-        kind=_KINDS.number(row.kind.value),
+        kind=KINDS.number(row.kind.value),
         number=mask_card(clear_number(row, cipher)),
         state=_STATES.number(row.state.value),
         binder=row.binder,
@@ -38,7 +38,7 @@ def new_binding(
     request: pb.BindCredentialRequest, person: str, binder: str, cipher: FieldCipher, now: datetime
 ) -> CredentialBinding:
     """Returns the binding that a request describes; ``person`` is an id."""
-    key, kind = uuid7(), CredentialKind(_KINDS.name(request.kind))
+    key, kind = uuid7(), CredentialKind(KINDS.name(request.kind))
     return CredentialBinding(
         id=key,
         person=person,

@@ -1,5 +1,7 @@
 """The table of bindings, and what is asked of it."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 
 from libs.crypto.envelope import Column
@@ -60,6 +62,18 @@ _OF_KIND = Query(
     CredentialBinding,
     "SELECT {columns} FROM credential_bindings WHERE person = CAST(:person AS uuid) AND kind = :kind AND state = 'ACTIVE'",
 )
+
+
+_UNBIND = Query(
+    CredentialBinding,
+    """UPDATE credential_bindings SET state = 'UNBOUND', unbind_time = CAST(:now AS timestamptz), update_time = :now,
+      version = version + 1 WHERE person = CAST(:person AS uuid) AND state = 'ACTIVE' RETURNING {columns}""",
+)
+
+
+async def unbind_all(connection: DatabaseConnection, person: str, now: datetime) -> list[CredentialBinding]:
+    """Unbinds all cards of a person, an id."""
+    return await _UNBIND.all(connection, person=person, now=now)
 
 
 async def bound(connection: DatabaseConnection, person: str, kind: CredentialKind) -> CredentialBinding | None:

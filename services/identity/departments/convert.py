@@ -4,11 +4,14 @@ from datetime import datetime
 
 from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
-from libs.rpc.messages import timestamp
+from libs.rpc.messages import Names, timestamp
 from services.identity.core.duties import Duty
+from services.identity.core.names import id_of
 from services.identity.core.staff import Department, Post
 from services.identity.core.staff_messages import duty_values
 from tongban.identity.v1 import resources_pb2 as pb
+
+_STATES = Names(pb.DepartmentState)
 
 
 def new_department(asked: pb.Department, code: str, parent: Department | None, now: datetime) -> Department:
@@ -26,7 +29,8 @@ def new_department(asked: pb.Department, code: str, parent: Department | None, n
 
 def new_post(asked: pb.Post, duties: tuple[Duty, ...], department: Department, now: datetime) -> Post:
     """Returns the post that a request describes."""
-    return Post(uuid7(), department.id, asked.display_name, duties, now, now)
+    roles = tuple(id_of(each) for each in asked.roles)
+    return Post(uuid7(), department.id, asked.display_name, duties, now, now, roles=roles)
 
 
 def department_message(row: Department) -> pb.Department:
@@ -36,7 +40,9 @@ def department_message(row: Department) -> pb.Department:
         display_name=row.display_name,
         uscc=row.uscc,
         region_code=row.region_code,
-        parent=f"departments/{row.parent}" if row.parent else "",
+        parent=row.parent_name,
+        state=_STATES.number(row.state),
+        close_time=timestamp(row.close_time),
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
@@ -49,6 +55,7 @@ def post_message(row: Post) -> pb.Post:
         name=row.name,
         display_name=row.display_name,
         duties=duty_values(row.duties),
+        roles=[f"roles/{each}" for each in row.roles],
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),

@@ -15,6 +15,7 @@ from services.identity.core.claims import IdentityClaim
 from services.identity.core.further_documents import further_of
 from services.identity.core.names import id_of, local_name, region_of
 from services.identity.core.parts import Parts
+from services.identity.core.staff import department
 from services.identity.core.vouching import of_body
 from tongban.identity.v1 import account_service_pb2 as pb
 
@@ -41,6 +42,8 @@ class IdentityApi:
             return False
 
     async def _is_account(self, subject: str, stated: pb.StatedIdentity, number: str) -> bool:
+        async with self._parts.database.read() as connection:
+            subject = await accounts.current_name(connection, subject)
         known = await self._known(subject)
         if known is None or not names.same(known.name, stated.display_name):
             return False
@@ -63,7 +66,8 @@ class IdentityApi:
             return await vouching.believed(subject)
         async with self._parts.database.read() as connection:
             if subject.startswith("departments/"):
-                return await vouching.stated(connection, subject)
+                in_use = (await department(connection, subject)).state == IN_USE
+                return await vouching.stated(connection, subject) if in_use else None
             return await self._of_account(connection, subject)
 
     async def _of_account(self, connection: DatabaseConnection, subject: str) -> IdentityClaim | None:

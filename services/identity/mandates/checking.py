@@ -5,6 +5,7 @@ from datetime import datetime
 from libs.db.connection import DatabaseConnection
 from libs.errors import not_found, reasons
 from services.identity.core import acting
+from services.identity.core.accounts import current_name
 from services.identity.core.mandate_rules import ActingBasis, MandatePower, MandateScope, check_item
 from services.identity.core.names import local_name, region_of
 from services.identity.core.regions import require_trust
@@ -22,7 +23,9 @@ async def judge(connection: DatabaseConnection, request: pb.CheckMandateRequest,
     asked = pb.CheckMandateRequest()
     asked.CopyFrom(request)
     for field in ("person", "principal", "mandate"):
-        setattr(asked, field, local_name(getattr(request, field), home))
+        named = local_name(getattr(request, field), home)
+        # An account that was merged answers by the one that took it in.
+        setattr(asked, field, await current_name(connection, named))
     by = _foreign if region_of(asked.principal) else _local
     return await by(connection, asked, at)
 

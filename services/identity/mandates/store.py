@@ -76,6 +76,41 @@ _END = Query(
 )
 
 
+# What was passed on from what ends here ends with it.
+_END_BETWEEN = Query(
+    Mandate,
+    """UPDATE mandates SET state = 'REVOKED', revoke_time = CAST(:now AS timestamptz), revoke_reason = :reason,
+      update_time = :now, version = version + 1
+    WHERE state IN ('PROPOSED', 'ACTIVE', 'REQUESTED') AND expire_time > :now AND (id IN (
+      SELECT id FROM mandates WHERE principal IN (:old, :new) AND agent IN (:old, :new)
+    ) OR parent IN (
+      SELECT 'mandates/' || id::text FROM mandates WHERE principal IN (:old, :new) AND agent IN (:old, :new)
+    )) RETURNING {columns}""",
+)
+_RENAME = Query(
+    Mandate,
+    """UPDATE mandates SET
+      principal = CASE WHEN principal = :old THEN :new ELSE principal END,
+      agent = CASE WHEN agent = :old THEN :new ELSE agent END,
+      granter = CASE WHEN granter = :old THEN :new ELSE granter END,
+      update_time = :now, version = version + 1
+    WHERE (principal = :old OR agent = :old OR (granter = :old AND parent <> ''))
+      AND NOT (principal IN (:old, :new) AND agent IN (:old, :new)) RETURNING {columns}""",
+)
+
+
+async def end_between(
+    connection: DatabaseConnection, one: str, other: str, reason: str, now: datetime
+) -> list[Mandate]:
+    """Ends the mandates that two accounts gave to one another, and what was passed on from these."""
+    return await _END_BETWEEN.all(connection, old=one, new=other, reason=reason, now=now)
+
+
+async def rename_party(connection: DatabaseConnection, old: str, new: str, now: datetime) -> None:
+    """Has whatever mandates an account gave, holds or passed on be another's; those between the two stay as they were."""
+    await _RENAME.all(connection, old=old, new=new, now=now)
+
+
 async def end_all(connection: DatabaseConnection, account: str, reason: str, now: datetime) -> list[Mandate]:
     """Ends whatever mandates an account gave or holds that have not ended."""
     return await _END.all(connection, account=account, reason=reason, now=now)

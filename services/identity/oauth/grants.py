@@ -77,19 +77,18 @@ class TokenGrants:
         async with self._parts.database.read() as connection:
             person = await active_person(connection, assertion.subject)
         session = issue.SignIn(person.assurance, _level(channel, assertion), assertion.auth_time)
-        return issue.for_person(
-            self._parts.codec.issue(key), channel, person.name, session, narrow(roles.PERSON, scope)
-        )
+        made, granted = self._parts.codec.issue(key), narrow(roles.PERSON, scope)
+        return issue.for_person(made, channel, person.name, session, granted, person.former_names)
 
     async def _staff(
         self, channel: Client, assertion: ClientAssertion, scope: str, substitution: str, key: str
     ) -> Claims:
         async with self._parts.database.read() as connection:
-            facts, duties = await staff_standing(
+            facts, rights = await staff_standing(
                 connection, assertion.subject, self._parts.clock.now(), self._parts.wall.now(), substitution
             )
         # Whoever holds no post is refused as such, not for the scope that follows from posts.
-        granted = narrow(roles.of_duties(duties), scope) if facts.posts else ()
+        granted = narrow(rights.scope, scope) if facts.posts else ()
         level = _level(channel, assertion) if assertion.acr else assurance.HIGHEST
         session = issue.SignIn(assurance.HIGHEST, level, assertion.auth_time)
         return issue.for_staff(self._parts.codec.issue(key), channel, facts, granted, session)

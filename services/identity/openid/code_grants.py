@@ -16,7 +16,7 @@ from libs.db.command import Command
 from libs.db.uow import Transaction
 from libs.errors import TongbanError
 from services.identity.core import sign_in_grants
-from services.identity.core.accounts import active_person
+from services.identity.core.accounts import Person, active_person
 from services.identity.core.claims import ActorKind, Claims
 from services.identity.core.client_rules import Client, ClientKind
 from services.identity.core.issue import access, through
@@ -52,6 +52,14 @@ class ExchangeOutcome:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenTo:
+    """To whom tokens are given: a person, and the key that was proven (its thumbprint); empty where none was."""
+
+    person: Person
+    key: str
+
+
 class CodeGrants:
     """Serves the grants `authorization_code` and `refresh_token`."""
 
@@ -72,12 +80,13 @@ class CodeGrants:
             if grant.code_use_time is not None:
                 await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
-            if grant.code_expire_time <= now or not await self.stands(tx, grant):
+            person = await self.stands(tx, grant)
+            if grant.code_expire_time <= now or person is None:
                 return ExchangeOutcome(reason="the code is over")
             if grant.bound_key not in ("", asked.key):
                 raise not_proven("dpop_jkt", "the code was asked for with another key")
             generation = 1 if OFFLINE in grant.scope.split() else 0
-            reply = self._reply(party, grant, form.fields, generation, asked.key)
+            reply = self._reply(party, grant, form.fields, generation, GivenTo(person, asked.key))
             if reply.status == 200:
                 await self.begin(tx, grant, generation, now, asked.key)
                 asked.receipts.append(tx.record(grant.name))
@@ -97,7 +106,8 @@ class CodeGrants:
             if grant is None or grant.client != party.id:
                 return ExchangeOutcome(reason="there is no such refresh token")
             now = self._parts.wall.now()
-            if grant.revoke_time is not None or _over(grant, now) or not await self.stands(tx, grant):
+            person = await self.stands(tx, grant)
+            if grant.revoke_time is not None or _over(grant, now) or person is None:
                 return ExchangeOutcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
             if next_one is None:
@@ -107,7 +117,7 @@ class CodeGrants:
                 )
             if grant.bound_key and not asked.key:
                 raise not_proven("bound", "the sign-in gives bound tokens alone")
-            reply = self._reply(party, grant, form.fields, next_one, asked.key)
+            reply = self._reply(party, grant, form.fields, next_one, GivenTo(person, asked.key))
             if reply.status == 200:
                 if next_one != grant.generation:
                     change = {"generation": next_one, "rotate_time": now, "update_time": now}
@@ -142,27 +152,29 @@ class CodeGrants:
             raise OAuthRefusal(told["error"], told.get("error_description", ""), status=outcome.reply.status)
         return dict(outcome.reply.body)
 
-    async def stands(self, tx: Transaction, grant: SignInGrant) -> bool:
-        """Says whether the person can still act, and did not end the session."""
+    async def stands(self, tx: Transaction, grant: SignInGrant) -> Person | None:
+        """Returns the person where they can still act, and did not end the session; else None."""
         try:
-            await active_person(tx.connection, grant.person)
+            person = await active_person(tx.connection, grant.person)
         except TongbanError:
-            return False
-        return not await self._sessions.ended(tx.connection, grant.session)
+            return None
+        return None if await self._sessions.ended(tx.connection, grant.session) else person
 
     def _reply(
-        self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int, key: str
+        self, client: Client, grant: SignInGrant, form: Mapping[str, str], generation: int, to: GivenTo
     ) -> OAuthReply:
-        made = self.tokens(client, grant, generation, key, form.get("scope", ""))
+        made = self.tokens(client, grant, generation, to, form.get("scope", ""))
         return Exchange(self._parts.codec, client, held=grant, tokens=made).answered(form)
 
-    def tokens(self, client: Client, grant: SignInGrant, generation: int, key: str, narrowed: str = "") -> MadeTokens:
-        """Makes what is given for a sign-in, bound to ``key``, with a refresh token of that number where it is not 0.
+    def tokens(
+        self, client: Client, grant: SignInGrant, generation: int, to: GivenTo, narrowed: str = ""
+    ) -> MadeTokens:
+        """Makes what is given for a sign-in, with a refresh token of that number where it is not 0.
 
         Raises:
             Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and there is no key.
         """
-        claims = self._claims(client, grant, key, narrowed)
+        claims = replace(self._claims(client, grant, to.key, narrowed), former=to.person.former_names)
         refresh = self._refresh_tokens.make(grant, generation) if generation else ""
         return MadeTokens(self._parts.codec.encode(claims), claims.token_type, claims.lifetime, refresh)
 

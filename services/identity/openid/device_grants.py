@@ -7,15 +7,16 @@ from typing import Any
 from libs.crypto.sm3 import sm3
 from libs.db.uow import Transaction
 from services.identity.core import sign_in_grants
+from services.identity.core.accounts import Person
 from services.identity.core.client_rules import Client
 from services.identity.core.parts import Parts
 from services.identity.core.sign_in_grants import GrantEnd, SignInGrant
 from services.identity.core.token_form import TokenForm
 from services.identity.core.token_records import TokenRequest
 from services.identity.openid import device_requests
-from services.identity.openid.code_grants import CodeGrants, ExchangeOutcome, proven
+from services.identity.openid.code_grants import CodeGrants, ExchangeOutcome, GivenTo, proven
 from services.identity.openid.device_requests import DeviceAuthorization, DeviceState
-from services.identity.openid.held import AskingDevice, OAuthReply
+from services.identity.openid.held import AskingDevice, MadeTokens, OAuthReply
 from services.identity.openid.provider import OFFLINE, Exchange
 from services.identity.openid.rules import asks_too_soon, next_interval
 
@@ -45,9 +46,11 @@ class DeviceGrants:
                 if grant is not None:
                     await self._code_grants.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return ExchangeOutcome(reason="the device code was used before; nothing that it gave is good any more")
-            if grant is not None and (grant.revoke_time is not None or not await self._code_grants.stands(tx, grant)):
+            person = await self._code_grants.stands(tx, grant) if grant is not None else None
+            if grant is not None and (grant.revoke_time is not None or person is None):
                 return ExchangeOutcome(reason="the sign-in is over")
-            reply = await self._reply(tx, party, device, grant, form.fields, now, asked.key)
+            made = self._tokens(party, grant, person, asked.key)
+            reply = await self._reply(tx, party, device, grant, made, form.fields, now)
             if reply.status == 200 and grant is not None:
                 await self._used(tx, device, grant, now, asked.key)
                 asked.receipts.append(tx.record(grant.name))
@@ -66,9 +69,9 @@ class DeviceGrants:
         party: Client,
         device: DeviceAuthorization,
         grant: SignInGrant | None,
+        made: MadeTokens | None,
         form: Mapping[str, str],
         now: datetime,
-        key: str,
     ) -> OAuthReply:
         too_soon = asks_too_soon(device.poll_time, device.interval_seconds, now)
         if device.state is DeviceState.PENDING:
@@ -76,8 +79,12 @@ class DeviceGrants:
             await device_requests.polled(tx.connection, device.id, wait, now)
         over, approved = device.expire_time <= now, _APPROVED.get(device.state)
         asking = AskingDevice(party.id, device.scope, over, approved, too_soon)
-        made = self._code_grants.tokens(party, grant, _first_generation(grant), key) if grant is not None else None
         return Exchange(self._parts.codec, party, held=grant, tokens=made, device=asking).answered(form)
+
+    def _tokens(self, party: Client, grant: SignInGrant | None, person: Person | None, key: str) -> MadeTokens | None:
+        if grant is None or person is None:
+            return None
+        return self._code_grants.tokens(party, grant, _first_generation(grant), GivenTo(person, key))
 
     async def _used(
         self, tx: Transaction, device: DeviceAuthorization, grant: SignInGrant, now: datetime, key: str

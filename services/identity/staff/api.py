@@ -15,7 +15,7 @@ from libs.rpc.call import Call
 from services.identity.core import assurance
 from services.identity.core.accounts import Person, active_person
 from services.identity.core.parts import Parts
-from services.identity.core.staff import GivenPost, StaffMember, department, given_to, member
+from services.identity.core.staff import GivenPost, StaffMember, department_in_use, given_to, member
 from services.identity.core.staff_messages import STAFF_NAME, staff_message
 from services.identity.staff import store
 from tongban.identity.v1 import events_pb2 as events
@@ -35,7 +35,7 @@ class StaffApi:
         call.actor.require_impartial(asked.person)
 
         async def work(tx: Transaction) -> resources.Staff:
-            entered = await department(tx.connection, asked.department)
+            entered = await department_in_use(tx.connection, asked.department)
             person = await active_person(tx.connection, asked.person)
             assurance.require(person.assurance, assurance.STAFF)
             made = await store.ADD.add(tx.connection, _entered(asked.staff_number, entered.id, person, cipher, tx.now))

@@ -23,6 +23,7 @@ LISTED = FilteredList(
         "person": fields.named("person", "persons"),
         "assignments.post": fields.elsewhere("post", fields.named("post", "departments/*/posts"), _HOLDS),
         "state": fields.choice("state", pb.StaffState),
+        "certification.expire_date": fields.day("certificate_expire_date", nullable=True),
         "create_time": fields.moment("create_time"),
     },
     {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from libs.civil.calendar import local_day
 from libs.clock import Clock
 from libs.db.connection import DatabaseConnection
 from libs.errors import reasons
@@ -57,8 +58,7 @@ class Parties:
         if subject.kind is not SubjectKind.PERSON:
             return claims
         if claims.authority is None:
-            await active_person(connection, claims.sub)
-            return claims
+            return replace(claims, former=(await active_person(connection, claims.sub)).former_names)
         authority = claims.authority
         now = await self.authority(connection, claims.sub, authority.principal, authority.mandate, abroad)
         return replace(claims, authority=now)
@@ -77,6 +77,11 @@ class Parties:
         if not held:
             raise reasons.staff_not_active("the member of staff holds no post now", staff=name)
         return duties
+
+    async def check_window(self, connection: DatabaseConnection, clerk: str, *, needed: bool) -> None:
+        """Raises PermissionDenied STAFF_NOT_CERTIFIED where a member of staff may not serve at a window for want of a certificate."""
+        row = await staff.member(connection, clerk)
+        row.check_certified(local_day(self.business.now()), needed=needed)
 
     async def authority(
         self, connection: DatabaseConnection, person: str, principal: str, mandate: str, abroad: str = ""

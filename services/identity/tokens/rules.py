@@ -76,6 +76,7 @@ def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: t
         grant=subject.grant,
         represented=subject.represented,
         substitution=subject.substitution,
+        former=subject.former,
     )
 
 
@@ -143,6 +144,7 @@ def at_window(issue: TokenIssue, person: Claims, clerk: WindowClerk, scope: tupl
         grant=person.grant,
         represented=staff.represented,
         substitution=staff.substitution,
+        former=person.former,
     )
 
 
@@ -270,6 +272,7 @@ def accept(issue: TokenIssue, claims: Claims, home: HomeRegion, scope: tuple[str
         human=claims.human,
         region=home.region,
         transfer=claims.transfer,
+        former=claims.former,
     )
 
 
@@ -280,7 +283,8 @@ def _names(claims: Claims) -> list[str]:
         names += [act.sub, act.dept]
         act = act.act
     authority = claims.authority
-    names += [authority.principal, authority.mandate] if authority else []
+    names += [authority.principal, authority.mandate, *authority.former] if authority else []
+    names += claims.former
     names += [each.sub for each in claims.stated]
     return [name for name in [*names, claims.dept, claims.human, claims.transfer] if name]
 
@@ -309,11 +313,16 @@ def _outgoing(issue: TokenIssue, subject: Claims, audience: str, scope: tuple[st
         transfer=_global(home, subject.transfer),
         scope=scope,
         bound_key=issue.key,
+        former=_all_global(home, subject.former),
     )
 
 
 def _global(home: str, name: str) -> str:
     return f"{home}/{name}" if name else ""
+
+
+def _all_global(home: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_global(home, name) for name in names)
 
 
 def _global_act(home: str, act: ActingParty | None) -> ActingParty | None:
@@ -326,7 +335,8 @@ def _global_authority(home: str, authority: ActingRight | None) -> ActingRight |
     if authority is None:
         return None
     principal, mandate = _global(home, authority.principal), _global(home, authority.mandate)
-    return replace(authority, principal=principal, mandate=mandate, passed_on_by="")
+    former = _all_global(home, authority.former)
+    return replace(authority, principal=principal, mandate=mandate, passed_on_by="", former=former)
 
 
 def _called_by(service: Claims, subject: Claims) -> Claims:

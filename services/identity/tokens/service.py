@@ -6,7 +6,7 @@ from dataclasses import replace
 from libs.access import addresses, roles, signing
 from libs.access.actor import from_claims
 from libs.errors import InvalidArgument, reasons
-from services.identity.core import assurance, clients, scopes
+from services.identity.core import accounts, assurance, clients, scopes
 from services.identity.core.claims import Claims, TokenType
 from services.identity.core.client_rules import check_bound
 from services.identity.core.issue import TokenIssue
@@ -37,8 +37,9 @@ Make = Callable[[pb.ExchangeTokenRequest, TokenIssue, TokenRequest], Awaitable[C
 class TokenExchange:
     """Serves TokenService.ExchangeToken and the HTTP grant beside it."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, certified_windows: bool = False) -> None:
         self._parts = parts
+        self._certified = certified_windows
         self._parties = Parties(parts.clock, parts.wall)
         self._ways: dict[ExchangeKind, Make] = {
             ExchangeKind.ASSERT: self._assert,
@@ -123,10 +124,21 @@ class TokenExchange:
     async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
         service = await self._access(request.actor_token, asked)
-        kept = await self._outbound(request, kept)
+        kept = await self._outbound(request, await self._followed(kept))
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
         return await self._parts.vouching.vouch_for(made, kept)
+
+    async def _followed(self, kept: Claims) -> Claims:
+        """Returns a delegation of somebody whose account was merged into another since as one of that other's."""
+        authority = kept.authority
+        async with self._parts.database.read() as connection:
+            sub = await accounts.current_name(connection, kept.sub)
+            if authority is not None:
+                principal = await accounts.current_name(connection, authority.principal)
+                authority = replace(authority, principal=principal)
+            former = kept.former if sub == kept.sub else (await accounts.active_person(connection, sub)).former_names
+        return replace(kept, sub=sub, former=former, authority=authority)
 
     async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
         """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""
@@ -156,6 +168,8 @@ class TokenExchange:
             person = await self._parties.standing(connection, person)
             member = await self._parties.standing(connection, member)
             duties = await self._parties.duties(connection, member.sub, member.substitution)
+            # The own certificate of who sits there, also where they stand in for somebody.
+            await self._parties.check_window(connection, member.sub, needed=self._certified)
         # The window alone adds what only it may do; beyond that both must hold it, the person and the clerk.
         mine = (*scopes.within(roles.PERSON, person.scope), *_AT_WINDOW_ONLY)
         granted = scopes.within(mine, member.scope)

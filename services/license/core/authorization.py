@@ -82,7 +82,7 @@ def asked_by(actor: Actor, context: common_pb2.UseContext, home: str, bases: tup
 def subjects_of(actor: Actor) -> frozenset[str]:
     """Returns for whom a token speaks as a possible holder: the person, and the firm that the person acts for."""
     if actor.standing is Standing.REGION and is_person(actor.subject):
-        return frozenset(filter(None, (actor.subject, actor.organization)))
+        return actor.known_as(actor.subject) | actor.known_as(actor.organization)
     return actor.speaks_for
 
 

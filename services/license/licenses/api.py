@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from libs.access.context import lies_here
-from libs.access.owners import listed_owner
+from libs.access.owners import listed_owners
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
@@ -85,16 +85,16 @@ class LicenseApi:
 
     async def list_licenses(self, request: pb.ListLicensesRequest, call: Call) -> pb.ListLicensesResponse:
         """Lists licences without their faces, newest first; a person's own also of other regions."""
-        parts, scope = self._parts, self._scope(request, call)
+        parts, scopes = self._parts, self._scopes(request, call)
         about = request.holder or request.case or request.issuer_department or "licenses"
-        store.LISTED.check(request, [scope])
+        store.LISTED.check(request, scopes)
 
         async def home(token: str, size: int) -> tuple[Sequence[resources.License], str]:
             asked = pb.ListLicensesRequest()
             asked.CopyFrom(request)
             asked.page_token, asked.page_size = token, size
             async with parts.database.read() as connection:
-                shown, following = await store.LISTED.page(connection, parts.pages, asked, [scope])
+                shown, following = await store.LISTED.page(connection, parts.pages, asked, scopes)
             return [listed_license(row, parts.cipher, parts.home) for row in shown], following
 
         async def noted(asked: pb.ListLicensesRequest) -> common_pb2.UseContext:
@@ -118,20 +118,19 @@ class LicenseApi:
         )
         return answer
 
-    def _scope(self, request: pb.ListLicensesRequest, call: Call) -> Scope:
+    def _scopes(self, request: pb.ListLicensesRequest, call: Call) -> list[Scope]:
         """Which licences the caller may see."""
         if request.regions:
             self._of_regions.check(request, call.actor)
         department = asked_by(call.actor, request.use_context, self._parts.home, STATED).reader.department
-        holder = listed_owner(call.actor, request.holder)
-        if not (holder or request.case or request.issuer_department):
+        holders = listed_owners(call.actor, request.holder)
+        if not (holders or request.case or request.issuer_department):
             raise invalid_field("holder", "filter.required", "give holder, case or issuer_department")
         sees_drafts = request.issuer_department and request.issuer_department == department
         of_case = (store.OF_CASE,) if request.case else ()
-        return Scope(
-            given(holders=holder, case_name=request.case, issuer_department=request.issuer_department),
-            of_case if sees_drafts else (*of_case, store.SHOWN),
-        )
+        chosen = given(case_name=request.case, issuer_department=request.issuer_department)
+        beside = of_case if sees_drafts else (*of_case, store.SHOWN)
+        return [Scope({"holders": each} | chosen, beside) for each in holders] or [Scope(chosen, beside)]
 
     async def compare_licenses(self, request: pb.CompareLicensesRequest, call: Call) -> pb.CompareLicensesResponse:
         """Tells which of some licences were never issued, as far as this database knows."""

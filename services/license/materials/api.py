@@ -6,7 +6,7 @@ from datetime import datetime
 
 from libs.access.actor import Actor, Standing
 from libs.access.context import lies_here, name_here
-from libs.access.owners import hide_from_others, listed_owner
+from libs.access.owners import hide_from_others, listed_owners
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.db.command import command_of
@@ -15,7 +15,7 @@ from libs.errors import invalid_field, not_found, reasons
 from libs.ids import names
 from libs.ids.names import ResourceName
 from libs.ids.uuid7 import uuid7
-from libs.lists.listing import Scope, given
+from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.messages import date_of, timestamp
 from services.license.core import leaving
@@ -113,10 +113,10 @@ class MaterialApi:
 
     async def list_materials(self, request: pb.ListMaterialsRequest, call: Call) -> pb.ListMaterialsResponse:
         """Lists what is one's own: people's, and what staff and machines handed in."""
-        parts, scope = self._parts, _listed(request, call.actor)
+        parts, scopes = self._parts, _listed(request, call.actor)
         today = local_day(parts.clock.now())
         async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], today=today)
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, today=today)
         own = call.actor.standing is Standing.PERSON
         about, of = request.owner or "materials", {each.owner for each in shown}
         await record_read(parts.audit, request, about, _READ, len(shown), own=own, of=of, call=call)
@@ -186,10 +186,11 @@ class MaterialApi:
             yield pb.DownloadMaterialResponse(chunk=content[start : start + rules.CHUNK_LIMIT])
 
 
-def _listed(request: pb.ListMaterialsRequest, actor: Actor) -> Scope:
+def _listed(request: pb.ListMaterialsRequest, actor: Actor) -> list[Scope]:
     """Returns whose materials a list shows; raises NOT_OWNER, ACTOR_NOT_ALLOWED."""
-    owner = given(owner=listed_owner(actor, request.owner))
-    return Scope(owner if actor.standing is Standing.PERSON else {"uploader": actor.subject} | owner)
+    owners = [{"owner": each} for each in listed_owners(actor, request.owner)] or [{}]
+    mine = {} if actor.standing is Standing.PERSON else {"uploader": actor.subject}
+    return [Scope(mine | owner) for owner in owners]
 
 
 def _owner(metadata: pb.MaterialMetadata, actor: Actor) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from libs.access.actor import Actor, Standing
 from libs.access.context import lies_here
-from libs.access.owners import OFFICIAL, listed_owner, speaks_for_nobody
+from libs.access.owners import OFFICIAL, listed_owners, speaks_for_nobody
 from libs.audit.reading import record_read
 from libs.civil.calendar import local_day
 from libs.crypto.sm3 import sm3
@@ -78,7 +78,7 @@ class PresentationApi:
         if wanted.consent:
             use = ConsentedUse(holder, wanted.verifier, licenses_of(wanted), wanted.use_context)
             await identity.check_consent(wanted.consent, use)
-        elif actor.mandate and holder == actor.organization:
+        elif actor.mandate and holder in actor.known_as(actor.organization):
             await identity.check_mandate(actor.subject, holder, actor.mandate, wanted.item_code)
 
     async def _check_licenses(self, wanted: pb.Presentation, actor: Actor, holder: str) -> None:
@@ -120,11 +120,12 @@ class PresentationApi:
         parts, now = self._parts, self._parts.clock.now()
         if call.actor.standing is not Standing.PERSON:
             raise speaks_for_nobody(call.actor)
-        scope = Scope({"holder": listed_owner(call.actor, request.holder)})
+        holders = listed_owners(call.actor, request.holder)
+        scopes = [Scope({"holder": each}) for each in holders]
         async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, [scope], now=now)
+            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, now=now)
         await record_read(
-            parts.audit, request, scope.equal["holder"], ("presentation",), len(shown), own=True, call=call
+            parts.audit, request, request.holder or holders[0], ("presentation",), len(shown), own=True, call=call
         )
         messages = [presentation_message(replace(each, state=each.state_at(now))) for each in shown]
         return pb.ListPresentationsResponse(presentations=messages, next_page_token=token)

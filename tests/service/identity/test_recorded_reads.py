@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from libs.rpc.token_types import ACCESS_TOKEN
+from tests.support.merging import Merging
 from tests.support.silence import records, silenced, undriven
 from tests.support.town import Town, reason_of, request_id
 from tongban.common.v1 import common_pb2
@@ -39,6 +40,7 @@ class Known:
     document: common_pb2.IdentityDocument
     mandate: str
     consent: str
+    merge: str
 
     async def read(self, verb: str, token: str) -> Any:
         """Calls a read with a token."""
@@ -58,6 +60,16 @@ class Known:
                 town.accounts.LookupPerson,
                 account_service_pb2.LookupPersonRequest(document=self.document, use_context=WHY),
                 resources_pb2.Person,
+            ),
+            "GetPersonMerge": (
+                town.accounts.GetPersonMerge,
+                account_service_pb2.GetPersonMergeRequest(name=self.merge),
+                resources_pb2.PersonMerge,
+            ),
+            "ListPersonMerges": (
+                town.accounts.ListPersonMerges,
+                account_service_pb2.ListPersonMergesRequest(filter=f"kept = {self.person}"),
+                account_service_pb2.ListPersonMergesResponse,
             ),
             "GetMandate": (
                 town.mandates.GetMandate,
@@ -124,6 +136,8 @@ READERS = {
     "GetPerson": "receiving",
     "RevealPerson": "receiving",
     "LookupPerson": "receiving",
+    "GetPersonMerge": "receiving",
+    "ListPersonMerges": "receiving",
     "GetMandate": "receiving",
     "ListMandates": "receiving",
     "GetConsent": "receiving",
@@ -135,6 +149,11 @@ READERS = {
     "ExplainAccess": "auditing",
     "ExchangeToken": "receiving",
 }
+
+
+async def _merge(home: Town, person: str) -> str:
+    """That somebody asked to merge the account with another one of the same name."""
+    return (await Merging(home).asked_of(person)).name
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -156,7 +175,7 @@ async def known(home: Town) -> Known:
     given = await home.call(stub.GrantConsent, grant, resources_pb2.Consent, token)
     reveal = account_service_pb2.RevealPersonRequest(name=person, use_context=WHY)
     shown = await home.call(home.accounts.RevealPerson, reveal, resources_pb2.Person, token)
-    return Known(home, person, token, shown.documents[0].document, mandate.name, given.name)
+    return Known(home, person, token, shown.documents[0].document, mandate.name, given.name, await _merge(home, person))
 
 
 async def test_every_read_that_the_contract_says_is_driven() -> None:

@@ -13,6 +13,8 @@ from tests.service.identity.mandates.test_guardians import approve, record
 from tests.support import contracts
 from tests.support.codes import Codes
 from tests.support.handling import undriven
+from tests.support.merging import Merging
+from tests.support.refusing import asked
 from tests.support.requests import minimal
 from tests.support.substituting import Substitutions
 from tests.support.town import FIRST, Town, reason_of, request_id
@@ -318,6 +320,11 @@ async def _scan(family: Family, scene: str) -> None:
     await codes.scan(scene, await codes.shown(family.human), family.clerk)
 
 
+async def _certify(family: Family) -> None:
+    request: Any = asked("CertifyStaff", await _own_record(family), FIRST)
+    await family.call(family.town.offices.CertifyStaff, request, resources_pb2.Staff, family.administrator)
+
+
 def _on_account(rpc: str, whose: str = "human") -> Callable[[Family], Awaitable[None]]:
     """A step on the clerk's own account, or on that of their firm."""
 
@@ -330,7 +337,11 @@ def _on_account(rpc: str, whose: str = "human") -> Callable[[Family], Awaitable[
     return drive
 
 
-DRIVES: dict[str, Callable[[Family], Awaitable[None]]] = {
+DRIVES: dict[str, Callable[[Family], Awaitable[Any]]] = {
+    "CreatePersonMerge": lambda family: Merging(family.town).ask(family.human, family.stranger, family.clerk),
+    "ApprovePersonMerge": lambda family: Merging(family.town).approve_of(family.human, family.clerk),
+    "RefusePersonMerge": lambda family: Merging(family.town).refuse_of(family.human, family.clerk),
+    "CertifyStaff": _certify,
     "CreateOrganization": _open,
     "SetLegalRepresentative": _represent,
     "AddDocument": _on_account("AddDocument"),

@@ -6,7 +6,7 @@ import pytest
 
 from libs.access.actor import Actor
 from libs.access.context import for_abroad, name_here, stated
-from libs.access.owners import hide_from_others, listed_owner, require_official, whose
+from libs.access.owners import hide_from_others, listed_owners, require_official, whose
 from libs.errors import InvalidArgument, NotFound, PermissionDenied
 from tongban.common.v1 import common_pb2
 
@@ -87,12 +87,12 @@ def test_a_thing_has_one_name_here_whoever_names_it(name: str, region: str, here
 
 
 def test_people_list_their_own_and_officials_whose_they_ask_for() -> None:
-    assert listed_owner(CITIZEN, "") == FIRM
-    assert listed_owner(CITIZEN, PERSON) == PERSON
-    assert listed_owner(WINDOW, "") == PERSON
+    assert listed_owners(CITIZEN, "") == (FIRM,)
+    assert listed_owners(CITIZEN, PERSON) == (PERSON,)
+    assert listed_owners(WINDOW, "") == (PERSON,)
     for official in (OFFICE, SYSTEM, SERVICE):
-        assert listed_owner(official, "") == ""
-        assert listed_owner(official, PERSON) == PERSON
+        assert listed_owners(official, "") == ()
+        assert listed_owners(official, PERSON) == (PERSON,)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_people_list_their_own_and_officials_whose_they_ask_for() -> None:
 )
 def test_nobody_lists_what_is_not_theirs(who: Actor, asked: str, reason: str) -> None:
     with pytest.raises(PermissionDenied) as refused:
-        listed_owner(who, asked)
+        listed_owners(who, asked)
     assert refused.value.reason == reason
     assert refused.value.metadata == ({} if reason == "NOT_OWNER" else {"actor_kind": who.kind})
 
 
 def test_a_person_who_acts_for_nobody_lists_their_own() -> None:
-    assert listed_owner(actor(PERSON, "PERSON", human=PERSON), "") == PERSON
+    assert listed_owners(actor(PERSON, "PERSON", human=PERSON), "") == (PERSON,)
 
 
 @pytest.mark.parametrize(

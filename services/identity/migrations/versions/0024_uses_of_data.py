@@ -3,7 +3,7 @@
 from libs.db import common_0009
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

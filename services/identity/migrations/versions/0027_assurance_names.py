@@ -5,7 +5,7 @@ from alembic import op
 from libs.db import columns
 
 revision = "0027"
-down_revision = "0022"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
