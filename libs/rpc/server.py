@@ -55,9 +55,10 @@ _OPTIONS = [
     # The gateway asks every 30 s whether its connection lives, and all callers share it: never close it for that.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # A stream that is read slowly holds this much ahead and no more: by its probe gRPC would let some 10 MB in for each.
+    # A stream that is read slowly holds this much ahead and no more: by its probe gRPC would let 10 MB and more in for each.
+    # Whoever is refused before they have sent all gets the reason where the rest fits in here; else gRPC breaks the stream off.
     ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", 1024 * 1024),
+    ("grpc.http2.lookahead_bytes", 4 * 1024 * 1024),
 ]
 
 
