@@ -21,6 +21,8 @@ Machine = PrivateKey
 """A client of the identity service that authenticates by private_key_jwt (RFC 7523)."""
 
 _CALL_SECONDS = 20.0
+_SIGNED_IN_SECONDS = 600
+"""Who came so long ago signs in again: what decides over trust asks for a sign-in of the last quarter of an hour."""
 
 
 def request_id() -> str:
@@ -48,6 +50,7 @@ class Gateway:
         self.http: httpx.AsyncClient = self.region.caller.connection.http
         self.http.timeout = httpx.Timeout(_CALL_SECONDS)
         self._known: dict[str, AsyncTongban] = {}
+        self._signed_in: dict[str, int] = {}
 
     def using(self, token: str) -> AsyncTongban:
         """The region as whoever the token speaks for; without one, as anyone."""
@@ -78,10 +81,10 @@ class Gateway:
 
     def human(self, channel: PrivateKey, subject: str, kind: str, **claims: Any) -> AsyncTongban:
         """The region as a person or a member of staff whom the channel has authenticated (RFC 7523, section 2.1)."""
-        key = f"{channel.client_id} {subject}"
-        if key not in self._known:
-            claims = {"auth_time": int(time.time()), **claims}
-            self._known[key] = self.region.as_client(channel).asserting(subject, kind, **claims)
+        key, now = f"{channel.client_id} {subject}", int(time.time())
+        if now - self._signed_in.get(key, 0) >= _SIGNED_IN_SECONDS:
+            self._signed_in[key] = now
+            self._known[key] = self.region.as_client(channel).asserting(subject, kind, **{"auth_time": now, **claims})
         return self._known[key]
 
     async def machine_token(self, machine: PrivateKey) -> str:
