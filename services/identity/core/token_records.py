@@ -26,6 +26,7 @@ class TokenRequest:
         signer: the client that is known to ask because it signed for this very request; empty where none did.
         receipts: those of the records that were written of it; HTTP answers with the last, as a call does.
         key: the thumbprint of the key that who asks has proven (DPoP); empty where they proved none.
+        shown: the access tokens that were read of it.
     """
 
     digest: bytes
@@ -34,6 +35,7 @@ class TokenRequest:
     signer: str = ""
     receipts: list[common_pb2.Receipt] = field(default_factory=list)
     key: str = ""
+    shown: list[Claims] = field(default_factory=list)
 
 
 class TokenRecords:

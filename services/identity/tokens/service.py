@@ -60,6 +60,9 @@ class TokenExchange:
         kind, codec = self._kind(request), self._parts.codec
         made = await self._ways[kind](request, codec.issue(asked.key), asked)
         await self._require_bound(made, asked)
+        for shown in asked.shown:
+            # What does not stand now was told above; what stands again since bears no token of before.
+            await self._parts.withdrawals.check(from_claims(shown.payload(), ""))
         if kind is not ExchangeKind.ACCEPT:
             await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)
         urn, token_type = _URNS[made.type], made.token_type if made.type is TokenType.ACCESS else "N_A"
@@ -93,7 +96,7 @@ class TokenExchange:
         A service of the region, which was handed it, has no key, and what it gets is bound to none.
         """
         claims = await self._parts.codec.own(token, TokenType.ACCESS)
-        await self._parts.withdrawals.check(from_claims(claims.payload(), token))
+        asked.shown.append(claims)
         if asked.address is not None:
             addresses.require(claims.ip_ranges, claims.client_id, asked.address)
             rules.require_key(claims, asked.key)

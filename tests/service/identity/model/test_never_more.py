@@ -345,4 +345,4 @@ def test_no_token_does_more_than_the_model_allows(machine: type[_Machine]) -> No
         ),
     )
     # Both answers were given, many times: neither the world nor the model says the same to everything.
-    assert min(machine.seen.values()) > _STEPS // 10, machine.seen
+    assert min(machine.seen.values()) > _STEPS // 20, machine.seen
