@@ -8,6 +8,12 @@ SCHEME = "DPoP"
 """The authentication scheme of tokens that are bound (RFC 9449, 7.1)."""
 
 
+def brought(authorization: str) -> tuple[str, str]:
+    """Returns by which scheme a header brings an access token, and the token (RFC 6750, 2.1; RFC 9449, 7.1); nothing where it brings none."""
+    scheme, _, token = authorization.partition(" ")
+    return (scheme, token) if scheme.lower() in ("bearer", SCHEME.lower()) else ("", "")
+
+
 def not_proven(rule: str, message: str) -> Unauthenticated:
     """Builds the error POSSESSION_NOT_PROVEN that names the rule that does not hold."""
     return reasons.possession_not_proven(message, rule=rule)

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 
 from libs.access import addresses, rights, signing
 from libs.access.actor import Actor, service_actor
-from libs.access.bound_keys import not_proven
+from libs.access.bound_keys import brought, not_proven
 from libs.errors import reasons
 from libs.rpc.call import Call, Handler, Stage
 from libs.rpc.contract import Method
@@ -16,7 +16,6 @@ from libs.security.tokens import TokenVerifier
 from tongban.options.v1 import options_pb2
 
 GATEWAY = "gateway"
-_SCHEMES = ("bearer", "dpop")
 
 
 def caller(verifier: TokenVerifier, proofs: ProofsOfPossession | None = None) -> Stage:
@@ -27,8 +26,8 @@ def caller(verifier: TokenVerifier, proofs: ProofsOfPossession | None = None) ->
     """
 
     async def identify(call: Call, access: options_pb2.Access) -> Actor:
-        scheme, _, token = _authorization(call)
-        if scheme.lower() in _SCHEMES:
+        scheme, token = _brought(call)
+        if scheme:
             actor = await verifier.verify(token)
             if GATEWAY in call.peers:
                 # A neighbour passes on a token that was looked at when it came in, and tells no address.
@@ -60,9 +59,8 @@ def caller(verifier: TokenVerifier, proofs: ProofsOfPossession | None = None) ->
     return stage
 
 
-def _authorization(call: Call) -> tuple[str, str, str]:
-    """Returns scheme, blank and token as they were brought."""
-    return call.metadata.get("authorization", "").partition(" ")
+def _brought(call: Call) -> tuple[str, str]:
+    return brought(call.metadata.get("authorization", ""))
 
 
 async def _require_possession(call: Call, proofs: ProofsOfPossession | None) -> None:
@@ -70,6 +68,6 @@ async def _require_possession(call: Call, proofs: ProofsOfPossession | None) -> 
     if GATEWAY not in call.peers or not call.actor.token:
         return
     if proofs is not None:
-        await proofs.require(call.actor, _authorization(call)[0], RequestSeen.of_call(call.metadata, call.method.path))
+        await proofs.require(call.actor, _brought(call)[0], RequestSeen.of_call(call.metadata, call.method.path))
     elif call.actor.bound_key:
         raise not_proven("missing", "no proofs are taken here")

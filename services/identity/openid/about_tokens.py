@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from libs.access import addresses, signing
 from libs.access.actor import Actor
-from libs.access.bound_keys import SCHEME
-from libs.errors import TongbanError
+from libs.access.bound_keys import SCHEME, brought
+from libs.errors import PermissionDenied, TongbanError
 from libs.security.possession import CHALLENGE, RequestSeen
 from libs.security.tokens import TokenVerifier
 from services.identity.core.accounts import active_person
@@ -80,9 +81,10 @@ class AboutTokens:
         """Says whose token it is, as far as its scope lets the client know; recorded where that is more than the name of the account.
 
         Raises:
-            OAuthRefusal: the token is not good (401), or was not given for this (403).
+            OAuthRefusal: the token is not good (401), was not given for this, or its client may not ask so (403).
         """
         actor = await self._actor(authorization, seen)
+        _check_way(actor, asked)
         scopes = actor.scopes
         if OPENID not in scopes or not actor.person:
             raise _refused("insufficient_scope", "the token was not given for this", 403)
@@ -98,10 +100,9 @@ class AboutTokens:
 
     async def _actor(self, authorization: str, seen: RequestSeen) -> Actor:
         """Returns whose the token is that was brought, by who has its key where it is bound to one."""
-        scheme, _, token = authorization.partition(" ")
-        known = scheme.lower() in ("bearer", SCHEME.lower())
+        scheme, token = brought(authorization)
         try:
-            actor = await self._verifier.verify(token.strip() if known else "")
+            actor = await self._verifier.verify(token.strip())
             await self._parts.proofs.require(actor, scheme, seen)
             return actor
         except TongbanError as error:
@@ -117,6 +118,15 @@ class AboutTokens:
     @property
     def _issuer(self) -> str:
         return self._parts.codec.issuer
+
+
+def _check_way(actor: Actor, asked: TokenRequest) -> None:
+    """Holds the client of a token to its terms here too: from where it calls, and that it signs."""
+    try:
+        addresses.require(actor.ip_ranges, actor.client, asked.address or "")
+        signing.require(actor.client, asked.signer, signs=actor.signs)
+    except PermissionDenied as error:
+        raise OAuthRefusal("access_denied", error.message, status=403, reason=error.reason) from error
 
 
 def _refused(error: str, description: str, status: int) -> OAuthRefusal:

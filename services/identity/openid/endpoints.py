@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from libs.errors import TongbanError
+from libs.rpc.call import FORWARDED, SIGNER, gateway_saw
 from libs.security.possession import ProofsOfPossession
 from services.identity.core.answering import Answering, Serve, with_receipt
 from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, refused_grant
@@ -85,7 +86,8 @@ class OpenIdEndpoints:
 
     async def user(self, request: Request) -> Response:
         """Says whose token it is (OpenID Connect Core, 5.3); the token comes in the Authorization header only."""
-        asked = TokenRequest(b"")
+        address, signer = gateway_saw(request.headers.get(FORWARDED, "")), request.headers.get(SIGNER, "")
+        asked = TokenRequest(b"", address=address, signer=signer)
         try:
             told = await self._about.user(request.headers.get("authorization", ""), seen(request), asked)
         except OAuthRefusal as refusal:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from libs.access.bound_keys import brought
 from libs.errors import TongbanError, reasons
 from libs.observability import metrics
 from libs.observability.logs import logger
@@ -65,9 +66,11 @@ class SignatureEndpoint:
 
     async def _client(self, authorization: str) -> str:
         """Returns the client whose token a request brings; raises Unauthenticated TOKEN_MISSING, TOKEN_INVALID."""
-        if authorization[:7].lower() != "bearer ":
+        scheme, token = brought(authorization)
+        if not scheme:
             raise reasons.token_missing("whose keys are asked of the token: a signed request brings one")
-        return (await self._verifier.verify(authorization[7:])).client
+        # Whether a bound token's key is proven the service looks at, which is the one that uses the proof up.
+        return (await self._verifier.verify(token)).client
 
     async def _check(self, name: str, request: HttpRequest) -> None:
         """Checks that a client signed a request now, and uses that up.

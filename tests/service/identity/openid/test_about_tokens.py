@@ -1,12 +1,15 @@
 """What clients may know about tokens, requests that they push, and signing out."""
 
+from typing import Any
+
 import httpx
 import pytest
 
 from tests.support.client_keys import Machine
 from tests.support.recorded import records_of
-from tests.support.signing_in import GOODBYE, Browser, changed, refused, relying_party, told
+from tests.support.signing_in import GOODBYE, REDIRECT, Browser, Opened, changed, refused, relying_party, told
 from tests.support.town import Town
+from tongban.identity.v1 import resources_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,6 +43,32 @@ async def test_who_signed_in_is_told_with_a_record_and_a_receipt(home: Town, per
     assert answer.headers["tongban-receipt"]
     (record, *_) = reversed(await records_of(home.service.process, "oauth.userinfo"))
     assert record.object == person
+
+
+@pytest.mark.parametrize(
+    ("terms", "brought", "reason"),
+    [
+        ({"signed_requests": resources_pb2.SIGNED_REQUESTS_REQUIRED}, "x-tongban-signer", "SIGNATURE_REQUIRED"),
+        ({"ip_ranges": ["203.0.113.0/24"]}, "x-forwarded-for", "CLIENT_ADDRESS_NOT_ALLOWED"),
+    ],
+    ids=["signed", "from there"],
+)
+async def test_a_client_is_held_to_its_terms_here_too(
+    home: Town, opened: Opened, person: str, terms: dict[str, Any], brought: str, reason: str
+) -> None:
+    """A token that was stolen tells no name to who has neither the client's key nor its address."""
+    party = await relying_party(home, **terms)
+    browser, there = opened(party), {"x-forwarded-for": "203.0.113.9"}
+    code = await browser.code(person)
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
+    granted = await home.http.post(
+        "/oauth/token", data=form | {"code_verifier": browser.verifier} | home.client_form(party), headers=there
+    )
+    shown = {"authorization": f"Bearer {granted.json()['access_token']}"}
+    answer = await home.http.get("/oauth/userinfo", headers=shown)
+    assert (answer.status_code, answer.json()["reason"]) == (403, reason)
+    right = {"x-tongban-signer": party.client_id, **there}[brought]
+    assert (await home.http.get("/oauth/userinfo", headers=shown | {brought: right})).json()["sub"] == person
 
 
 async def test_the_name_is_told_to_who_may_know_it_alone(home: Town, person: str, browser: Browser) -> None:

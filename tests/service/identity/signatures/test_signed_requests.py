@@ -24,6 +24,7 @@ from tests.service.identity.api_clients.clients import (
 )
 from tests.support.client_keys import Machine, new_key
 from tests.support.drafts import refused
+from tests.support.proof_keys import Holder, bound_token
 from tests.support.town import TOKEN_EXCHANGE, Town, request_id
 from tongban.identity.v1 import client_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2, token_service_pb2
@@ -68,6 +69,18 @@ async def test_a_signed_request_is_its_client_s_once(home: Town) -> None:
     again = await judged(home, headers)
     assert (again.status_code, why(again)) == (401, "SIGNATURE_REPLAYED")
     assert why(await judged(home, signed(home, machine, await home.machine_token(machine), digest="sm3"))) == "OK"
+
+
+async def test_who_has_bound_tokens_signs_as_well(home: Town) -> None:
+    """The token is brought as DPoP, and that is what is signed; its proof is the service's to look at."""
+    machine, holder = a_machine(), Holder()
+    await make(home, machine)
+    token = await bound_token(home, holder, grant_type="client_credentials", **home.client_form(machine))
+    headers = {"authorization": f"DPoP {token}", "content-type": "application/json"}
+    url = f"http://{home.http.base_url.netloc.decode()}{_URL}"
+    headers |= RequestSigner(machine.key).headers("POST", url, headers, _BODY)
+    answer = await judged(home, headers)
+    assert (answer.status_code, answer.headers.get(SIGNER)) == (200, machine.client_id), answer.text
 
 
 async def test_what_was_changed_on_the_way_is_refused_and_uses_nothing_up(home: Town) -> None:
