@@ -108,7 +108,7 @@ class OwnDataApi:
         self._must_be_ours(request.parent)
         subject = _one(call.actor, request.subject)
         call.own()
-        holdings = await counted(self._database, self._kinds, subject)
+        holdings = await counted(self._database, self._kinds, sorted(_asked(call.actor, subject)))
         return pb.CountHoldingsResponse(subject=subject, holdings=holdings)
 
     async def download_own_data(self, request: pb.DownloadOwnDataRequest, call: Call) -> pb.DownloadOwnDataResponse:
@@ -140,10 +140,12 @@ def _one(actor: Actor, subject: str) -> str:
 
 
 def _asked(actor: Actor, subject: str) -> frozenset[str]:
-    """Returns whose data is asked for; raises NOT_OWNER where that is not the caller's to see."""
-    if subject and subject not in actor.speaks_for:
+    """Returns whose data is asked for, under all names that they had; raises NOT_OWNER where that is not the caller's to see."""
+    if not subject:
+        return actor.speaks_for
+    if subject not in actor.speaks_for:
         raise reasons.not_owner("people are told of their own data, and of that of whom they act for")
-    return frozenset({subject}) if subject else actor.speaks_for
+    return actor.known_as(subject)
 
 
 def _read(row: ToldUse) -> Record:

@@ -7,6 +7,7 @@ from functools import cached_property
 from google.protobuf.message import Message
 
 from libs.access.actor import Actor
+from libs.db.connection import DatabaseConnection
 from libs.db.engine import Database
 from libs.db.statement import Statement
 from tongban.owndata.v1 import own_data_service_pb2 as pb
@@ -54,13 +55,17 @@ class HeldKind:
         return subject.split("/")[-2] in self.of
 
 
-async def counted(database: Database, kinds: Sequence[HeldKind], subject: str) -> list[pb.Holding]:
-    """Counts what is held on ``subject``, in the order of ``kinds``."""
-    values = {"subject": subject, "id": None if subject.startswith("//") else subject.rpartition("/")[2]}
+async def counted(database: Database, kinds: Sequence[HeldKind], names: Sequence[str]) -> list[pb.Holding]:
+    """Counts what is held on somebody under all of their ``names``, in the order of ``kinds``."""
     found = []
     async with database.read() as connection:
-        for kind in (each for each in kinds if each.is_of(subject)):
-            row = await kind.statement.first(connection, values)
-            count = int(row[0]) if row else 0
+        for kind in (each for each in kinds if each.is_of(names[0])):
+            count = sum([await _count(connection, kind, name) for name in names])
             found.append(pb.Holding(type=f"tongban.cn/{kind.type}", count=count, method=f"tongban.{kind.method}"))
     return found
+
+
+async def _count(connection: DatabaseConnection, kind: HeldKind, name: str) -> int:
+    values = {"subject": name, "id": None if name.startswith("//") else name.rpartition("/")[2]}
+    row = await kind.statement.first(connection, values)
+    return int(row[0]) if row else 0

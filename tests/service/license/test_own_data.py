@@ -52,3 +52,19 @@ async def test_what_is_held_is_taken_home(licensing: License) -> None:
     kinds = {each["type"]: each["items"] for each in told["kinds"]}
     assert [each["name"] for each in kinds["tongban.cn/License"]] == [made.name]
     assert kinds["tongban.cn/Material"] == kinds["tongban.cn/Presentation"] == []
+
+
+async def test_what_is_kept_under_a_former_name_is_theirs_too(licensing: License) -> None:
+    """Two accounts became one: uses, numbers and the file tell of both names."""
+    made = await licensing.issued(holders=[person_holder()])
+    await get(licensing, made.name, licensing.staff(), use_context=context("核验证照"))
+    merged = licensing.person(STRANGER, scope="*", former=[PERSON])
+    stub = OwnDataServiceStub(licensing.service.channel)
+    count = pb.CountHoldingsRequest(parent="license", subject=STRANGER)
+    held = await licensing.call(stub.CountHoldings, count, pb.CountHoldingsResponse, merged)
+    assert {each.type: each.count for each in held.holdings}["tongban.cn/License"] == 1
+    asked = pb.DownloadOwnDataRequest(parent="license", subject=STRANGER)
+    told = json.loads((await licensing.call(stub.DownloadOwnData, asked, pb.DownloadOwnDataResponse, merged)).content)
+    assert [each["resource"] for each in told["uses"]["items"]] == [made.name]
+    (of_licences,) = (each for each in told["kinds"] if each["type"] == "tongban.cn/License")
+    assert [each["name"] for each in of_licences["items"]] == [made.name]
