@@ -38,6 +38,10 @@ async def app(process: Process) -> App:
     documents = KnownDocuments(partial(process.neighbour, "identity"))
 
     async def known_by(actor: Actor, subject: str) -> list[str]:
+        # A token reveals the documents of its own person alone. Those of a former name went over to the present one; of whom a helper
+        # acts for as a person the uses are told to that person.
+        if subject != actor.person and not subject.startswith("organizations/"):
+            return []
         return [subject_of(parts.cipher, each) for each in await documents.numbers(subject, actor.token)]
 
     calendar = CalendarFollower(parts, CalendarSource(partial(process.neighbour, "cases")))

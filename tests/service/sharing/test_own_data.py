@@ -74,6 +74,17 @@ async def test_a_firm_is_known_by_its_code(sharing: Sharing) -> None:
     assert use.subject == FIRM
 
 
+async def test_who_has_a_former_name_or_helps_somebody_is_told_as_well(sharing: Sharing) -> None:
+    """Identity reveals to a token the account of its own person alone: neither a name of before nor a neighbour's."""
+    await _put(sharing, NUMBERS[PERSON])
+    resource, _ = await sharing.ready()
+    await sharing.query(query(resource, NUMBERS[PERSON]))
+    (use,) = await _uses(sharing, former=[OTHER])
+    assert use.subject == PERSON
+    (use,) = await _uses(sharing, org=OTHER, mandate="mandates/00000000-0000-7000-8000-000000000009")
+    assert use.subject == PERSON
+
+
 async def test_no_number_stands_in_the_table(sharing: Sharing) -> None:
     await _put(sharing, NUMBERS[PERSON])
     resource, _ = await sharing.ready()
