@@ -64,7 +64,8 @@ from libs.rpc.stages.trust import Check
 from libs.rpc.streams import StreamsUnderWay
 from libs.rpc.withdrawals import asking
 from libs.security.jwks import KeySource, RemoteKeys
-from libs.security.possession import ProofsOfPossession, UsedProofs
+from libs.security.once import UsedOnce
+from libs.security.possession import ProofsOfPossession
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
 from libs.uploads.api import UploadApi, quota_of
@@ -185,7 +186,7 @@ class Process:
     def proofs(self) -> ProofsOfPossession:
         """Checks that who brings a token has the key to which it is bound."""
         bases = (self.config.public.base_url, self.config.identity.issuer)
-        return ProofsOfPossession(UsedProofs(self.redis, self.config.region.id), self.wall, bases)
+        return ProofsOfPossession(UsedOnce(self.redis, self.config.region.id, "proofs"), self.wall, bases)
 
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
         """Returns a server builder that serves what every service does (audit log, parked events, uploads, operations).

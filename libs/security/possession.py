@@ -4,7 +4,6 @@ A proof is a JWT that the caller signs for one request: its verb, its address, t
 services of the region together; without Redis none is taken.
 """
 
-import asyncio
 import base64
 import hashlib
 import re
@@ -17,14 +16,12 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, RSAKey
 from joserfc.jws import JWSRegistry
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from libs import outside
 from libs.access.actor import Actor
 from libs.access.bound_keys import SCHEME, not_proven
 from libs.clock import Clock
-from libs.errors import reasons
+from libs.security.once import UsedOnce
 
 ALGORITHMS = ("ES256", "PS256")
 """What proofs are signed by, as clients' assertions are."""
@@ -44,7 +41,6 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _PORTS = {"https": 443, "http": 80}
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_WAIT_SECONDS, _MARGIN_SECONDS = 1.0, 10
 
 
 class _Registry(JWSRegistry):
@@ -90,38 +86,10 @@ class HeldProof:
     issued: float
 
 
-class UsedProofs:
-    """The ids of proofs that were used, in Redis."""
-
-    def __init__(self, redis: Redis, region: str) -> None:
-        self._redis = redis
-        self._prefix = f"tongban:{region}:proofs"
-
-    async def take(self, proof: HeldProof, request: str, seconds: float) -> bool:
-        """Uses a proof up for a request; says whether it was not used for another one.
-
-        What the gateway sends a second time, because a service went away, is the same request.
-
-        Raises:
-            Unavailable: DEPENDENCY_UNAVAILABLE where Redis does not answer; then nothing may be taken.
-        """
-        digest = hashlib.sha256(f"{proof.key}\0{proof.jti}".encode()).hexdigest()
-        name, keep = f"{self._prefix}:{digest}", max(1, int(seconds) + _MARGIN_SECONDS)
-        try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                if await self._redis.set(name, request.encode(), nx=True, ex=keep):
-                    return True
-                return bool(request) and await self._redis.get(name) == request.encode()
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            raise reasons.dependency_unavailable(
-                "whether the proof was used can't be told", retry_after=1.0, dependency="redis"
-            ) from error
-
-
 class ProofsOfPossession:
     """Checks proofs for the addresses ``bases`` under which the public knows the region."""
 
-    def __init__(self, used: UsedProofs, clock: Clock, bases: Collection[str]) -> None:
+    def __init__(self, used: UsedOnce, clock: Clock, bases: Collection[str]) -> None:
         self._used = used
         self._clock = clock
         self._bases = frozenset(bases)
@@ -187,7 +155,7 @@ class ProofsOfPossession:
     async def _use_up(self, proof: HeldProof, seen: RequestSeen) -> None:
         # As long as it would still be taken.
         seconds = proof.issued + LASTS_SECONDS + LEEWAY_SECONDS - self._clock.now().timestamp()
-        if not await self._used.take(proof, seen.request, seconds):
+        if not await self._used.take("dpop", proof.key, proof.jti, seconds, seen.request):
             raise not_proven("jti", "the proof was used before")
 
 

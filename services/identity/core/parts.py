@@ -9,12 +9,12 @@ from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
+from libs.security.once import UsedOnce
 from libs.security.possession import ProofsOfPossession
 from services.identity.config import Config
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.client_secrets import ClientSecrets
 from services.identity.core.codec import TokenCodec
-from services.identity.core.replay import UsedOnce
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.token_records import TokenRecords
 from services.identity.core.vouching import Vouching
@@ -73,7 +73,7 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         pages=process.pages,
         cipher=process.cipher,
         codec=TokenCodec(keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds),
-        once=UsedOnce(process.redis, home),
+        once=UsedOnce(process.redis, home, "identity:once"),
         proofs=process.proofs,
         records=TokenRecords(process.audit),
         client_secrets=ClientSecrets(process.keys, process.provider),

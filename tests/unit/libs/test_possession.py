@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -15,7 +14,8 @@ from libs.access.actor import Actor, from_claims
 from libs.errors import Unauthenticated
 from libs.rpc.call import Call
 from libs.rpc.stages.caller import caller
-from libs.security.possession import HeldProof, ProofsOfPossession, RequestSeen, UsedProofs, normalized
+from libs.security.once import UsedOnce
+from libs.security.possession import ProofsOfPossession, RequestSeen, normalized
 from tests.support.proof_keys import Holder, sha256
 
 BASE, PATH = "https://region.test", "/v1/cases"
@@ -54,8 +54,8 @@ class _Used:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, float]] = {}
 
-    async def take(self, proof: HeldProof, request: str, seconds: float) -> bool:
-        name = f"{proof.key} {proof.jti}"
+    async def take(self, _kind: str, issuer: str, jti: str, seconds: float, request: str = "") -> bool:
+        name = f"{issuer} {jti}"
         if name in self.kept:
             return request != "" and self.kept[name][0] == request
         self.kept[name] = (request, seconds)
@@ -277,9 +277,9 @@ async def test_redis_that_does_not_answer_takes_nothing() -> None:
         async def set(self, *_a: Any, **_n: Any) -> None:
             raise OSError
 
-    used = UsedProofs(cast("Any", _Away()), "341500")
+    used = UsedOnce(cast("Any", _Away()), "341500", "proofs")
     with pytest.raises(Exception, match="DEPENDENCY_UNAVAILABLE"):
-        await used.take(HeldProof("k", "j", time.time()), "", 1)
+        await used.take("dpop", "k", "j", 1)
 
 
 async def _called(peers: set[str], proofs: ProofsOfPossession | None, key: str, **metadata: str) -> str:
