@@ -1,6 +1,7 @@
 """What the identity service is made of."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from services.identity.contacts.api import ContactApi
 from services.identity.contacts.notifier import notifiers_of
 from services.identity.contacts.worker import CodeSender
 from services.identity.core.answering import Answering
+from services.identity.core.assurance import VerificationMethod
 from services.identity.core.client_authentication import ClientAuthentication
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.held import HELD
@@ -78,11 +80,26 @@ from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
 from services.identity.verifiers.api import VerifierApi
-from services.identity.verifiers.remote import verifiers_of
+from services.identity.verifiers.remote import Verifier, verifiers_of
 from services.identity.webhooks.api import WebhookApi, WebhookDeliveryApi
 from services.identity.webhooks.following import NeighbourLogs
 from services.identity.webhooks.sending import WebhookSender
 from services.identity.webhooks.worker import ForgottenDeliveries, WebhookWorker
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What more than one feature stands on."""
+
+    exchange: TokenExchange
+    regions: RegionApi
+    source: NameSource
+    sender: CodeSender
+    sign_ins: SignIns
+    mint: CodeMint
+    scanning: Scanning
+    pseudonyms: Pseudonyms
+    verifiers: Mapping[VerificationMethod, Verifier]
 
 
 async def app(process: Process) -> App:
@@ -96,62 +113,27 @@ async def app(process: Process) -> App:
     for keeper in keepers:
         await keeper.rotate_alone()
     await _found_clients(process, config)
-    parts, register = parts_of(process, config, keys), register_of(config.population_register)
-    teller = LogoutTeller(parts, LogoutDelivery(config.logout))
-    source, sender = NameSource(register), CodeSender(parts, config.region.name, notifiers_of(config.notify))
-    verifiers = verifiers_of(config.verifiers)
-    exchange, regions = TokenExchange(parts, certified_windows=config.windows.certified), RegionApi(parts)
-    passwords = Passwords()
-    sign_ins = SignIns(parts, passwords)
-    enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
-    mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
-    scanning = Scanning(parts, mint)
-    maker = pseudonymizer_of(config.pseudonyms, process.keys, process.provider)
-    webhooks = WebhookSender(config.webhooks)
-    own_door = _own_door(process)
+    parts, register, passwords = parts_of(process, config, keys), register_of(config.population_register), Passwords()
+    shared = _shared(process, config, parts, NameSource(register), SignIns(parts, passwords), code_keys)
+    teller, webhooks, own_door = (
+        LogoutTeller(parts, LogoutDelivery(config.logout)),
+        WebhookSender(config.webhooks),
+        _own_door(process),
+    )
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     if config.http is not None:
-        endpoints = _endpoints(process, parts, exchange, sign_ins, enrollments)
+        enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
+        endpoints = _endpoints(process, parts, shared.exchange, shared.sign_ins, enrollments)
         process.beside(HttpServer(endpoints.app(), config.http).run)
     return App(
-        apis={
-            "AccessService": [AccessApi(parts, declared_access())],
-            "AccountService": [
-                PersonApi(parts, Pseudonyms(maker, parts.cipher, parts.home)),
-                OrganizationApi(parts),
-                DocumentApi(parts, source),
-                ContactApi(parts, sender),
-                ClosingApi(parts),
-                MergeApi(parts),
-                IdentityApi(parts),
-            ],
-            "VerificationService": [RealNameApi(parts, source), VerifierApi(parts, verifiers)],
-            "MandateService": [MandateApi(parts), GuardianApi(parts)],
-            "StaffService": [
-                DepartmentApi(parts),
-                DepartmentTreeApi(parts),
-                PostApi(parts),
-                RoleApi(parts),
-                StaffApi(parts),
-                AssignmentApi(parts),
-                SubstitutionApi(parts),
-                CertificationApi(parts),
-            ],
-            "ConsentService": [ConsentApi(parts)],
-            "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
-            "RegionService": [regions],
-            "TokenService": [TokenApi(parts, exchange)],
-            "SignInService": [SignInApi(parts, sign_ins), SignInGrantApi(parts)],
-            "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
-            "CodeService": [CodeApi(parts, mint), CredentialApi(parts), ScanApi(parts, scanning)],
-        },
+        apis=_apis(parts, shared, config),
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
         workers=[
             *(each.run for each in keepers),
             Forgetter(parts).run,
             ClientEnds(parts).run,
-            *([sender.run] if sender.kinds else ()),
+            *([shared.sender.run] if shared.sender.kinds else ()),
             teller.run,
             ForgottenScans(process.database, process.wall).run,
             postman.run,
@@ -160,16 +142,69 @@ async def app(process: Process) -> App:
         closers=[
             register.close,
             passwords.close,
-            scanning.close,
-            sender.close,
+            shared.scanning.close,
+            shared.sender.close,
             teller.close,
             webhooks.close,
             own_door.close,
-            *(each.close for each in verifiers.values()),
+            *(each.close for each in shared.verifiers.values()),
         ],
         held=HELD,
-        trusted=regions.require_inbound,
+        trusted=shared.regions.require_inbound,
     )
+
+
+def _shared(
+    process: Process, config: Config, parts: Parts, source: NameSource, sign_ins: SignIns, code_keys: TokenKeys
+) -> _Shared:
+    mint = CodeMint(code_keys, FieldCipher.open(process.keys, process.provider, "codes"), process.wall, parts.home)
+    maker = pseudonymizer_of(config.pseudonyms, process.keys, process.provider)
+    return _Shared(
+        exchange=TokenExchange(parts, certified_windows=config.windows.certified),
+        regions=RegionApi(parts),
+        source=source,
+        sender=CodeSender(parts, config.region.name, notifiers_of(config.notify)),
+        sign_ins=sign_ins,
+        mint=mint,
+        scanning=Scanning(parts, mint),
+        pseudonyms=Pseudonyms(maker, parts.cipher, parts.home),
+        verifiers=verifiers_of(config.verifiers),
+    )
+
+
+def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[object]]:
+    """What serves each service of the contract."""
+    return {
+        "AccessService": [AccessApi(parts, declared_access())],
+        "AccountService": [
+            PersonApi(parts, shared.pseudonyms),
+            OrganizationApi(parts),
+            DocumentApi(parts, shared.source),
+            ContactApi(parts, shared.sender),
+            ClosingApi(parts),
+            MergeApi(parts),
+            IdentityApi(parts),
+        ],
+        "VerificationService": [RealNameApi(parts, shared.source), VerifierApi(parts, shared.verifiers)],
+        "MandateService": [MandateApi(parts), GuardianApi(parts)],
+        "StaffService": [
+            DepartmentApi(parts),
+            DepartmentTreeApi(parts),
+            PostApi(parts),
+            RoleApi(parts),
+            StaffApi(parts),
+            AssignmentApi(parts),
+            SubstitutionApi(parts),
+            CertificationApi(parts),
+        ],
+        "ConsentService": [ConsentApi(parts)],
+        "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
+        "RegionService": [shared.regions],
+        "TokenService": [TokenApi(parts, shared.exchange)],
+        "SignInService": [SignInApi(parts, shared.sign_ins), SignInGrantApi(parts)],
+        "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
+        "CodeService": [CodeApi(parts, shared.mint), CredentialApi(parts), ScanApi(parts, shared.scanning)],
+    }
 
 
 def _endpoints(
