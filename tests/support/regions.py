@@ -92,13 +92,13 @@ async def owner(state: Path, region: str, database: str) -> "AsyncIterator[async
 
 
 async def rows_by_table(state: Path, region: str) -> dict[str, int]:
-    """How many rows each table of each service holds; those aside where looking leaves a row, refusals stand, or rows only pass."""
+    """How many rows each table of each service holds; those aside where looking or time leaves a row, refusals stand, or rows only pass."""
     counts: dict[str, int] = {}
     for service in SERVICES:
         async with owner(state, region, service) as connection:
             tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             for name in sorted(row["tablename"] for row in tables):
-                if not name.startswith(("audit_", "data_uses", "idempotency", "outbox", "retries")):
+                if not name.startswith(("audit_", "crls", "data_uses", "idempotency", "outbox", "retries")):
                     counts[f"{service}.{name}"] = await connection.fetchval(f'{COUNTS} "{name}"')
     return counts
 
