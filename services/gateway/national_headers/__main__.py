@@ -12,7 +12,8 @@ from libs.client import AsyncTongban, PrivateKey
 from libs.config import load
 from libs.observability import logs
 from libs.observability.net import App
-from services.gateway.national_headers.adapter import AdapterLimits, LetIn, MappedRpc, NationalAdapter, UsedMoments
+from libs.security.once import UsedOnce
+from services.gateway.national_headers.adapter import AdapterLimits, LetIn, MappedRpc, NationalAdapter
 from services.gateway.national_headers.config import NationalConfig, Requester
 from services.gateway.national_headers.mapping import mapped
 
@@ -63,7 +64,7 @@ async def serve(config: NationalConfig) -> None:
     let_in = {each.rid: _let_in(each, config) for each in config.requesters}
     redis: Redis = Redis.from_url(_secret(config.redis_url_file), protocol=2)
     limits = AdapterLimits(config.window_seconds, config.one_body_a_moment, config.most_bytes)
-    adapter = NationalAdapter(let_in, rpcs, UsedMoments(redis, config.region.id), limits)
+    adapter = NationalAdapter(let_in, rpcs, UsedOnce(redis, config.region.id, "national:once"), limits)
     try:
         await _server(adapter.app(), config).serve()
     finally:

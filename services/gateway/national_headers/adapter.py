@@ -3,7 +3,6 @@
 ``POST /sysapi/<anything>``: what is asked for says sid. The answer is ``{code, message, data}``, 200 or 300, always with HTTP's 200.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -23,11 +20,10 @@ from libs.errors import TongbanError, Violation, reasons
 from libs.observability.logs import logger
 from libs.observability.net import App, net
 from libs.rpc import languages, status
+from libs.security.once import UsedOnce
 from services.gateway.national_headers import scheme
 
 DONE, FAILED = 200, 300
-_WAIT_SECONDS = 1.0
-_MARGIN_SECONDS = 10
 _DEPTH = 32
 _log = logger(__name__)
 
@@ -50,24 +46,6 @@ class LetIn:
     region: AsyncTongban
 
 
-class UsedMoments:
-    """What was sent once, in Redis; without it nothing is taken."""
-
-    def __init__(self, redis: Redis, region: str) -> None:
-        self._redis = redis
-        self._prefix = f"tongban:{region}:national:once"
-
-    async def take(self, key: str, seconds: float) -> bool:
-        """Uses up ``key``; tells whether it was the first time. Raises Unavailable DEPENDENCY_UNAVAILABLE."""
-        keep = int(seconds) + _MARGIN_SECONDS
-        try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                return bool(await self._redis.set(f"{self._prefix}:{key}", b"1", nx=True, ex=keep))
-        except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            message = "whether the request was sent before can't be told"
-            raise reasons.dependency_unavailable(message, retry_after=1.0, dependency="redis") from error
-
-
 @dataclass(frozen=True, slots=True)
 class AdapterLimits:
     """How far clocks may be apart in seconds, whether a body makes a request another one, and its most bytes."""
@@ -84,7 +62,7 @@ class NationalAdapter:
         self,
         requesters: Mapping[str, LetIn],
         rpcs: Mapping[str, MappedRpc],
-        used: UsedMoments,
+        used: UsedOnce,
         limits: AdapterLimits,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -120,7 +98,7 @@ class NationalAdapter:
         rpc, body = self._rpcs[said.sid], await self._body(request)
         asked = _read(rpc, body)
         key = scheme.once_key(said, body, with_body=not self._limits.one_body_a_moment)
-        if not await self._used.take(key, 2 * self._limits.window):
+        if not await self._used.take("request", said.rid, key, 2 * self._limits.window):
             raise reasons.signature_replayed("a request of this requester, service and time was taken before")
         answer = await requester.region.call(asked, rpc.answer)
         return json_format.MessageToDict(

@@ -13,7 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from libs.client import PrivateKey
 from libs.errors import not_found
-from services.gateway.national_headers.adapter import AdapterLimits, LetIn, NationalAdapter, UsedMoments
+from libs.security.once import UsedOnce
+from services.gateway.national_headers.adapter import AdapterLimits, LetIn, NationalAdapter
 from services.gateway.national_headers.mapping import mapped
 from services.gateway.national_headers.scheme import signed_headers
 from tests.support.backends import Backends
@@ -53,7 +54,11 @@ class Asked:
         requesters = {"rid": LetIn(_SECRET, frozenset((_VERIFY, _WITHDRAW)), self.region)}
         requesters["other"] = LetIn("o", frozenset(), self.region)
         adapter = NationalAdapter(
-            requesters, _RPCS, UsedMoments(redis, "341500"), AdapterLimits(300, one, 1000), lambda: _MS / 1000
+            requesters,
+            _RPCS,
+            UsedOnce(redis, "341500", "national:once"),
+            AdapterLimits(300, one, 1000),
+            lambda: _MS / 1000,
         )
         transport = httpx.ASGITransport(adapter.app())
         self.http = httpx.AsyncClient(base_url="http://adapter", transport=transport)
