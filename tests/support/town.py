@@ -28,7 +28,7 @@ from services.identity.config import Bootstrap
 from services.identity.core.signing_keys import CODES, TOKENS
 from tests.support.backends import HOST, free_port
 from tests.support.client_keys import Machine, new_key, public_jwk
-from tests.support.patience import invoke
+from tests.support.patience import PATIENCE, invoke
 from tests.support.service import Ground, Service, base_url, serving
 from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (
@@ -332,7 +332,7 @@ class Town:
 
 
 async def _answers(http: httpx.AsyncClient) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
             await http.get("/.well-known/jwks.json")
