@@ -25,6 +25,7 @@ from libs.rpc import languages, status
 from services.gateway import envoy_config
 from services.gateway.config import GatewayConfig
 from tests.support.edge_licences import licences, listening
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tongban.audit.v1 import audit_service_pb2
 from tongban.events.v1 import change_service_pb2
@@ -208,7 +209,7 @@ def _service(folder: Path, seen: Seen) -> tuple[grpc.Server, int]:
 
 
 def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and envoy.poll() is None:
         try:
             httpx.get(url, timeout=1, trust_env=False)
@@ -221,7 +222,7 @@ def await_up(url: str, envoy: "subprocess.Popen[bytes]") -> None:
 
 def await_healthy(admin: int, ports: set[int]) -> None:
     """Waits until Envoy's own checks have found what stands at these ports: until then it answers 503 for it."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         told = httpx.get(f"http://127.0.0.1:{admin}/clusters?format=json", timeout=1, trust_env=False).json()
         hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey
 
 from services.gateway.national_headers.scheme import signed_headers
 from tests.support.client_keys import public_jwk
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.regions import Regions, redis_url
 from tongban.identity.v1 import client_service_pb2, resources_pb2
@@ -106,7 +107,7 @@ def _running(file: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 async def _answering(http: httpx.AsyncClient, adapter: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and adapter.poll() is None:
         try:
             await http.get("/")

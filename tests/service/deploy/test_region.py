@@ -15,6 +15,7 @@ import redis
 
 from deploy.local.launch import Cluster, NotStarted
 from deploy.local.regions import LIUAN
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port, listening
 
 
@@ -23,7 +24,7 @@ def _pids(cluster: Cluster) -> list[int]:
 
 
 def _all_ended(pids: list[int]) -> bool:
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
         if time.monotonic() > end:
             return False
