@@ -95,10 +95,15 @@ def _behind(at: RegionalPlace, token: str, regions: int) -> RegionalPlace | None
     return RegionalPlace(at.region + 1) if at.region + 1 < regions else None
 
 
+def patience() -> asyncio.Timeout:
+    """So long one region is waited for."""
+    return asyncio.timeout(PATIENCE_SECONDS)
+
+
 async def _answer(ask: Ask[Row], token: str, size: int) -> tuple[Sequence[Row], str] | None:
     """What another region answers; None where it does not, or with what is no page of its list."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with patience():
             rows, following = await ask(token, size)
     except (TongbanError, TimeoutError):
         return None

@@ -179,7 +179,7 @@ async def _download(channel: grpc.aio.Channel, token: str) -> tuple[list[bytes],
     request = materials.DownloadMaterialRequest(name=f"materials/{ID}", use_context=context)
     got: list[bytes] = []
     call = MaterialServiceStub(channel).DownloadMaterial(
-        request, metadata=(("authorization", f"Bearer {token}"),), timeout=5
+        request, metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE
     )
 
     async def read() -> None:

@@ -19,6 +19,7 @@ from libs.rpc import status
 from libs.rpc.receipts import RECEIPT
 from libs.rpc.token_types import ACCESS_TOKEN
 from tests.support.backends import HOST
+from tests.support.patience import PATIENCE
 from tests.support.service import Service
 from tests.support.values import text_type
 from tongban.common.v1 import common_pb2
@@ -352,7 +353,7 @@ class _Gateway(grpc.GenericRpcHandler):
             metadata = [pair for pair in context.invocation_metadata() if pair[0] == "authorization"]
             call: Any = known.service.channel.unary_unary(details.method)
             try:
-                answers = [await call(data, metadata=metadata, timeout=10) for _ in range(1 + known.repeat)]
+                answers = [await call(data, metadata=metadata, timeout=PATIENCE) for _ in range(1 + known.repeat)]
             except grpc.aio.AioRpcError as error:
                 await context.abort(error.code(), error.details(), tuple(error.trailing_metadata() or ()))
             assert all(answer == answers[0] for answer in answers), "a repeat got another receipt"

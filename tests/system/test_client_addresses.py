@@ -19,6 +19,7 @@ from deploy.local.launch import Cluster
 from libs.rpc import status
 from tests.support.client_keys import Machine as Signer
 from tests.support.client_keys import public_jwk
+from tests.support.patience import PATIENCE
 from tests.support.regions import Regions
 from tongban.identity.v1 import client_service_pb2, client_service_pb2_grpc, resources_pb2
 
@@ -63,7 +64,9 @@ async def _read(office: Office, name: str, token: str, headers: dict[str, str]) 
     json_reason = next((each["reason"] for each in details if "reason" in each), "OK")
     stub = client_service_pb2_grpc.ClientServiceStub(office.gateway.channel)
     try:
-        await stub.GetClient(client_service_pb2.GetClientRequest(name=name), metadata=list(given.items()), timeout=10)
+        await stub.GetClient(
+            client_service_pb2.GetClientRequest(name=name), metadata=list(given.items()), timeout=PATIENCE
+        )
     except grpc.aio.AioRpcError as error:
         return json_reason, status.from_rpc_error(error, "the gateway").reason
     return json_reason, "OK"

@@ -23,6 +23,7 @@ from libs.crypto.tongsuo import TongsuoProvider
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc import status
 from services.gateway.contracts import read_image, services
+from tests.support.patience import PATIENCE
 from tests.support.regions import Regions, rows_by_table, target_of
 from tongban.common.v1 import party_pb2
 from tongban.identity.v1 import account_service_pb2, resources_pb2
@@ -47,7 +48,7 @@ async def _raw(gateway: Gateway, path: str, body: bytes, token: str = "") -> byt
     """Calls an RPC with bytes as they are."""
     call: Any = gateway.channel.unary_unary(path)
     metadata = [("authorization", f"Bearer {token}")] if token else []
-    answer: bytes = await call(body, timeout=10, metadata=metadata)
+    answer: bytes = await call(body, timeout=PATIENCE, metadata=metadata)
     return answer
 
 
@@ -112,7 +113,7 @@ async def test_reflection_lists_what_is_public(regions: Regions, version: str) -
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
-    listed = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=10)
+    listed = call(iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=PATIENCE)
     answer = await anext(aiter(listed))
     names = {service.name for service in answer.list_services_response.service}
     assert {s.full_name for s in services(read_image()) if s.public_rpcs} <= names
@@ -327,4 +328,4 @@ async def test_the_address_takes_both_protocols(regions: Regions) -> None:
         assert (await client.get("/v1/audit/identity/auditHead")).status_code == 200
     async with grpc.aio.insecure_channel(target) as channel:
         call: Any = channel.unary_unary("/tongban.audit.v1.AuditService/GetAuditHead")
-        assert await call(b"\x0a\x12identity/auditHead", timeout=10)
+        assert await call(b"\x0a\x12identity/auditHead", timeout=PATIENCE)

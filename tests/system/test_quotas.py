@@ -11,6 +11,7 @@ from deploy.local.demo.gateway import CLIENT_ASSERTION
 from deploy.local.demo.office import Office
 from libs.rpc import status
 from tests.support.client_keys import Machine, public_jwk
+from tests.support.patience import PATIENCE
 from tests.support.regions import Regions
 from tongban.identity.v1 import client_service_pb2, client_service_pb2_grpc, resources_pb2
 
@@ -46,7 +47,7 @@ async def _by_grpc(office: Office, name: str, headers: dict[str, str]) -> Any:
     stub = client_service_pb2_grpc.ClientServiceStub(office.gateway.channel)
     request = client_service_pb2.GetClientRequest(name=name)
     try:
-        await stub.GetClient(request, metadata=list(headers.items()), timeout=10)
+        await stub.GetClient(request, metadata=list(headers.items()), timeout=PATIENCE)
     except grpc.aio.AioRpcError as error:
         return status.from_rpc_error(error, "the gateway")
     return None

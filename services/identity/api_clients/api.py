@@ -153,7 +153,9 @@ class ClientApi:
             tx.emit(request.name, events.ClientApproved(client=request.name, effective=effective))
             return client_message(row, self._parts.wall.now())
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        answer = await self._parts.uow.run(command_of(request, call=call), work)
+        await self._parts.withdrawals.settled()
+        return answer
 
     def _approved(self, row: Client) -> dict[str, Any]:
         """What takes effect when enough people stand behind it."""
@@ -276,7 +278,9 @@ class ClientUpdateApi:
             tx.emit(row.name, events.ClientUpdated(client=row.name, pending=after.pending_terms is not None))
             return client_message(after, wall.now())
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        answer = await self._parts.uow.run(command_of(request, call=call), work)
+        await self._parts.withdrawals.settled()
+        return answer
 
 
 async def _check_owner(connection: DatabaseConnection, owner: str) -> None:

@@ -1,5 +1,6 @@
 """What no longer stands behind tokens: written with the change itself, and told to the services of the region."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +74,7 @@ class TokenWithdrawals:
         self._memory = memory
         self._database = database
         self._wall = wall
+        self._narrowed = wall.now()
 
     async def withdraw(self, tx: Transaction, *parties: str) -> None:
         """Refuses tokens that rest on ``parties``, from when the transaction is committed on."""
@@ -92,10 +94,21 @@ class TokenWithdrawals:
         """Refuses tokens that were made in this second or before, and rest on ``parties``; takes those made from the next on.
 
         What was narrowed must hold for a token of this very second too: it can't be told from one that was made after.
-        Whoever gets a token before the second is over gets another one.
+        Whoever gets a token before the second is over gets another one; who narrowed waits until it is (``settled``).
         """
         await self.withdraw(tx, *parties)
-        await self._restore(tx, self._wall.now() + timedelta(seconds=1), parties)
+        self._narrowed = self._wall.now() + timedelta(seconds=1)
+        await self._restore(tx, self._narrowed, parties)
+
+    async def settled(self) -> None:
+        """Waits until a token that is made next is taken, whatever was narrowed here: less than a second.
+
+        Called before a call that narrowed is answered, so that whoever did it finds what they did.
+        """
+        left = self._narrowed.replace(microsecond=0) - self._wall.now()
+        if left > timedelta():
+            # A clock that was put back in between is not waited for.
+            await asyncio.sleep(min(1.0, left.total_seconds()))
 
     async def restore(self, tx: Transaction, *parties: str) -> None:
         """Takes tokens again that are made from now on; those made before stay refused."""

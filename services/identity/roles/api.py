@@ -61,7 +61,9 @@ class RoleApi:
             tx.emit(message.name, events.RoleNarrowed(role=message))
             return message
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        answer = await self._parts.uow.run(command_of(request, call=call), work)
+        await self._parts.withdrawals.settled()
+        return answer
 
     async def delete_role(self, request: pb.DeleteRoleRequest, call: Call) -> Empty:
         """Deletes a role that no post has."""

@@ -24,7 +24,7 @@ from services.cases.core.cases import cases
 from tests.support import sql
 from tests.support.fakes_cases import Neighbours, neighbours
 from tests.support.outbox import emitted
-from tests.support.patience import invoke
+from tests.support.patience import PATIENCE, invoke
 from tests.support.service import REGION, Ground, Service, serving
 from tongban.cases.v1 import (
     calendar_service_pb2_grpc,
@@ -278,8 +278,8 @@ class Town:
 
 
 async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
-    """Reads until ``holds``, at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Reads until ``holds``."""
+    async with asyncio.timeout(PATIENCE):
         while True:
             value = await read()
             if holds(value):

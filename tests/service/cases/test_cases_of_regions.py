@@ -1,6 +1,5 @@
 """A person's cases in several regions are one list: each region is asked in the person's name, and decides what they see."""
 
-import asyncio
 from typing import Any
 
 import grpc
@@ -24,6 +23,7 @@ from tests.service.cases.conftest import (
 )
 from tests.service.cases.pairs import HANDLING, HOME, Pair, pair
 from tests.support import sql
+from tests.support.impatience import Hanging, Impatience
 from tests.support.silence import silenced
 from tongban.cases.v1 import case_service_pb2 as rpc
 from tongban.cases.v1 import item_service_pb2
@@ -152,7 +152,7 @@ async def test_one_reads_of_ones_own_region_all_that_there_is(pair: Pair) -> Non
 
 
 _FAULTS: dict[str, Any] = {
-    "hangs": asyncio.Event(),
+    "hangs": Hanging,
     "refuses": Unavailable("DEPENDENCY_UNAVAILABLE", "closed", dependency="database"),
     "is older": grpc.StatusCode.UNIMPLEMENTED,
     "does not know the filter": invalid_field("filter", "filter.field", "none of these"),
@@ -172,12 +172,14 @@ _FAULTS: dict[str, Any] = {
 async def test_a_region_that_can_not_be_asked_is_named_and_the_others_come(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(regional, "PATIENCE_SECONDS", 0.5)
+    impatience = Impatience()
+    monkeypatch.setattr(regional, "patience", impatience)
     own = await pair.home.create(await pair.home.item())
     abroad = await applied_for(pair)
     pair.home.known.others[THIRD] = pair.home.known
     pair.home.known.trusted |= {THIRD, pair.home.known.code}
-    pair.home.known.lists_instead = [_FAULTS[fault]]
+    said = _FAULTS[fault]
+    pair.home.known.lists_instead = [Hanging(impatience) if said is Hanging else said]
     page = await listed(pair.home, regions=[THIRD, ABROAD])
     assert (named(page), list(page.unreachable)) == ([own.name, there(abroad)], [THIRD])
     assert (page.next_page_token, pair.home.known.lists_instead) == ("", [])

@@ -15,6 +15,7 @@ from tests.service.license.conftest import PERSON, License, context, person_hold
 from tests.support import sql
 from tests.support.backends import HOST
 from tests.support.fakes_license import ABROAD, DEPARTMENT, DEPARTMENT_CODE, DEPARTMENT_NAME
+from tests.support.impatience import Hanging, Impatience
 from tongban.common.v1 import common_pb2, party_pb2
 from tongban.license.v1 import license_service_pb2 as pb
 from tongban.license.v1 import resources_pb2 as resources
@@ -51,10 +52,14 @@ def names(page: pb.ListLicensesResponse) -> list[str]:
 
 
 @asynccontextmanager
-async def speaking(said: bytes) -> AsyncIterator[str]:
-    """A server that is no gateway; returns where it is."""
+async def speaking(said: bytes, impatience: Impatience) -> AsyncIterator[str]:
+    """A server that is no gateway, and is not waited for once it was asked; returns where it is."""
+    asked = list[bool]()
 
     async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not asked:
+            impatience.end(after=0.2)
+        asked.append(True)
         writer.write(said)
         await writer.drain()
         writer.close()
@@ -92,8 +97,8 @@ async def test_all_regions_record_the_pages_of_a_list_under_one_transaction(lice
         assert await sql.scalar(connection, query, {"id": one.use_context.transaction_id}) >= 2
 
 
-_FAULTS: dict[str, pb.ListLicensesResponse | TongbanError | asyncio.Event | grpc.StatusCode] = {
-    "hangs": asyncio.Event(),
+_FAULTS: dict[str, pb.ListLicensesResponse | TongbanError | type[Hanging] | grpc.StatusCode] = {
+    "hangs": Hanging,
     "refuses": Unavailable("DEPENDENCY_UNAVAILABLE", "closed", dependency="database"),
     "is older": grpc.StatusCode.UNIMPLEMENTED,
     "does not know the filter": invalid_field("filter", "filter.field", "none of these"),
@@ -110,10 +115,12 @@ _FAULTS: dict[str, pb.ListLicensesResponse | TongbanError | asyncio.Event | grpc
 async def test_a_region_that_can_not_be_asked_is_named_and_the_others_come(
     licensing: License, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(regional, "PATIENCE_SECONDS", 0.5)
+    impatience = Impatience()
+    monkeypatch.setattr(regional, "patience", impatience)
     home = await held(licensing, 1)
     licensing.known.trusted.add(THIRD)
-    licensing.known.lists_abroad = [_FAULTS[fault], answer(there(7))]
+    said = _FAULTS[fault]
+    licensing.known.lists_abroad = [Hanging(impatience) if isinstance(said, type) else said, answer(there(7))]
     page = await listed(licensing, regions=[ABROAD, THIRD])
     assert (names(page), list(page.unreachable)) == ([home[0], f"//{THIRD}/{there(7)}"], [ABROAD])
     assert page.next_page_token == ""
@@ -123,11 +130,12 @@ async def test_a_region_that_can_not_be_asked_is_named_and_the_others_come(
     "said", [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", b"\x00\x00\x00\x04\x00\xff" * 50]
 )
 async def test_what_is_no_gateway_is_named(licensing: License, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    monkeypatch.setattr(regional, "PATIENCE_SECONDS", 0.5)
+    impatience = Impatience()
+    monkeypatch.setattr(regional, "patience", impatience)
     home = await held(licensing, 1)
     licensing.known.trusted.add(THIRD)
     licensing.known.lists_abroad = [answer(there(7))]
-    async with speaking(said) as url:
+    async with speaking(said, impatience) as url:
         licensing.known.gateways[THIRD] = url
         page = await listed(licensing, regions=[THIRD, ABROAD])
     assert (names(page), list(page.unreachable)) == ([home[0], f"//{ABROAD}/{there(7)}"], [THIRD])
@@ -143,10 +151,11 @@ async def test_who_is_not_trusted_or_not_there_is_named(licensing: License) -> N
 async def test_a_page_that_has_waited_long_enough_ends_and_goes_on_from_there(
     licensing: License, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(regional, "PATIENCE_SECONDS", 0.5)
+    impatience = Impatience()
+    monkeypatch.setattr(regional, "patience", impatience)
     monkeypatch.setattr(regional, "PAGE_SECONDS", 0.1)
     licensing.known.trusted.add(THIRD)
-    licensing.known.lists_abroad = [asyncio.Event(), answer(there(7))]
+    licensing.known.lists_abroad = [Hanging(impatience), answer(there(7))]
     pages = [await listed(licensing, regions=[ABROAD, THIRD])]
     while pages[-1].next_page_token:
         pages.append(await listed(licensing, regions=[ABROAD, THIRD], page_token=pages[-1].next_page_token))

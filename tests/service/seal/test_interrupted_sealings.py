@@ -24,6 +24,7 @@ from services.seal.sealing.steps import SealingSteps
 from services.seal.sealing.store import SealingStore
 from services.seal.sealing.worker import abandoned, left_behind
 from tests.support import sql
+from tests.support.patience import PATIENCE
 from tests.support.refusing import refused
 from tests.support.seal_office import (
     HASHES,
@@ -223,7 +224,7 @@ async def test_a_caller_who_hangs_up_gets_the_answer_by_asking_again(
     await asyncio.to_thread(gate.reached.wait, 10)
     call.cancel()
     gate.opened.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await office.rows(tables.sealing_outcomes):
             pass
     answer = await office.seal_digests(request)
@@ -258,7 +259,7 @@ async def test_a_caller_who_hangs_up_while_the_intent_is_committed_leaves_no_ope
     call.cancel()
     await gone.wait()
     answered.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await office.rows(tables.sealing_outcomes):
             pass
     assert len((await office.seal_digests(request)).signatures) == len(await office.rows(tables.sealings)) == 1
