@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from deploy.local.state import RegionSnapshot, StateFolder
 from libs.client import PrivateKey, Tongban
@@ -29,10 +30,23 @@ Subject = Annotated[
         "--for", metavar="staff/ID|persons/ID", help="Whom the client, a channel, has authenticated; else the client."
     ),
 ]
+RequestId = Annotated[str, typer.Option("--request-id", help="Makes a repeat harmless: the same UUID as before.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 STATE = Path(".tongban")
 _KINDS = {"persons": "PERSON", "staff": "STAFF"}
 _ASSURANCE = "4"
 """Seen in person: who runs a command stands for that, as a channel does."""
+
+
+def described(message: Message) -> dict[str, Any]:
+    """A message as JSON has it, with all that it could say."""
+    found: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return found
+
+
+def show_json(content: Any) -> None:
+    """Prints for people and programs."""
+    print(json.dumps(content, ensure_ascii=False, indent=1))
 
 
 @dataclass(frozen=True)

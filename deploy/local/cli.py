@@ -264,6 +264,18 @@ def events(context: typer.Context) -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def call(context: typer.Context) -> None:
+    """Calls any RPC of the contracts, as the administrator, another client or staff; --find shows which there are."""
+    _become("deploy.local.call_cli", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def webhooks(context: typer.Context) -> None:
+    """Webhooks of clients: list; what nobody took: dead, show, resend."""
+    _become("deploy.local.webhooks_cli", context)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def token(context: typer.Context) -> None:
     """Prints an access token for curl: the administrator's, or that of another client or of staff."""
     _become("deploy.local.token_cli", context)

@@ -1,15 +1,12 @@
 """``tongban clients``: who is let in, as an operator looks at it, and shuts out what must not call any more."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.asking import STATE, AskedRegion, Credentials, Region, State
+from deploy.local.asking import STATE, AsJson, AskedRegion, Credentials, Region, RequestId, State, described, show_json
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Machines that call the region: partners, systems, channels."
@@ -18,16 +15,6 @@ _OUT = Console()
 _COLUMNS = ("name", "kind", "state", "owner", "expireTime", "displayName")
 
 Name = Annotated[str, typer.Argument(metavar="clients/ID", help="As `list` names it.")]
-RequestId = Annotated[str, typer.Option("--request-id", help="Makes a repeat harmless: the same UUID as before.")]
-
-
-def _json(message: Message) -> dict[str, Any]:
-    found: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
-    return found
-
-
-def _print(content: Any) -> None:
-    print(json.dumps(content, ensure_ascii=False, indent=1))
 
 
 def _short(name: str, value: str) -> str:
@@ -45,14 +32,14 @@ def list_clients(
     state: State = STATE,
     region: Region = "",
     credentials: Credentials = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lists clients by name."""
     found = AskedRegion(state, region, credentials).ask(
-        lambda asked: [_json(each) for each in asked.identity.iterate_clients(filter=chosen)]
+        lambda asked: [described(each) for each in asked.identity.iterate_clients(filter=chosen)]
     )
     if as_json:
-        _print(found)
+        show_json(found)
         return
     table = Table(*_COLUMNS, box=None)
     for each in found:
@@ -63,7 +50,9 @@ def list_clients(
 @app.command()
 def show(name: Name, state: State = STATE, region: Region = "", credentials: Credentials = None) -> None:
     """Shows a client, without its secret."""
-    _print(AskedRegion(state, region, credentials).ask(lambda asked: _json(asked.identity.get_client(name=name))))
+    show_json(
+        AskedRegion(state, region, credentials).ask(lambda asked: described(asked.identity.get_client(name=name)))
+    )
 
 
 @app.command()
@@ -76,9 +65,9 @@ def suspend(
     credentials: Credentials = None,
 ) -> None:
     """Shuts a client out: what came through it is refused everywhere within two seconds."""
-    _print(
+    show_json(
         AskedRegion(state, region, credentials).ask(
-            lambda asked: _json(asked.identity.suspend_client(name=name, reason=why, request_id=request_id))
+            lambda asked: described(asked.identity.suspend_client(name=name, reason=why, request_id=request_id))
         )
     )
 
@@ -88,9 +77,9 @@ def resume(
     name: Name, request_id: RequestId = "", state: State = STATE, region: Region = "", credentials: Credentials = None
 ) -> None:
     """Lets a suspended client in again; a channel waits for two people then."""
-    _print(
+    show_json(
         AskedRegion(state, region, credentials).ask(
-            lambda asked: _json(asked.identity.resume_client(name=name, request_id=request_id))
+            lambda asked: described(asked.identity.resume_client(name=name, request_id=request_id))
         )
     )
 

@@ -1,15 +1,12 @@
 """``tongban events``: an operator's way to parked events, over the gateway as any other client's."""
 
-import json
 from typing import Annotated, Any
 
 import typer
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.asking import STATE, AskedRegion, Credentials, Region, State
+from deploy.local.asking import STATE, AsJson, AskedRegion, Credentials, Region, RequestId, State, described, show_json
 from deploy.local.regions import SERVICES
 from libs.client import Tongban
 
@@ -17,16 +14,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Events that 
 _OUT = Console()
 
 Name = Annotated[str, typer.Argument(metavar="SERVICE/parkedEvents/ID", help="As `list` names it.")]
-RequestId = Annotated[str, typer.Option("--request-id", help="Makes a repeat harmless: the same UUID as before.")]
-
-
-def _json(message: Message) -> dict[str, Any]:
-    found: dict[str, Any] = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
-    return found
-
-
-def _print(content: Any) -> None:
-    print(json.dumps(content, ensure_ascii=False, indent=1))
 
 
 @app.command("list")
@@ -35,7 +22,7 @@ def list_events(
     state: State = STATE,
     region: Region = "",
     credentials: Credentials = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lists parked events; each look is recorded. Ends with 3 where there are any, for scripts that watch."""
     if service and service not in SERVICES:
@@ -43,11 +30,11 @@ def list_events(
 
     def read(asked: Tongban) -> list[dict[str, Any]]:
         events = (asked.events.iterate_parked_events(service=each) for each in ([service] if service else SERVICES))
-        return [_json(event) for each in events for event in each]
+        return [described(event) for each in events for event in each]
 
     found = AskedRegion(state, region, credentials).ask(read)
     if as_json:
-        _print(found)
+        show_json(found)
     else:
         table = Table("name", "type", "subject", "parked", "reason", "attempts", box=None)
         for each in found:
@@ -60,7 +47,9 @@ def list_events(
 @app.command()
 def show(name: Name, state: State = STATE, region: Region = "", credentials: Credentials = None) -> None:
     """Shows a parked event, without what it says."""
-    _print(AskedRegion(state, region, credentials).ask(lambda asked: _json(asked.events.get_parked_event(name=name))))
+    show_json(
+        AskedRegion(state, region, credentials).ask(lambda asked: described(asked.events.get_parked_event(name=name)))
+    )
 
 
 @app.command()
@@ -69,9 +58,9 @@ def replay(
 ) -> None:
     """Has a parked event handled again. Ends with 1 where it fails again."""
     answer = AskedRegion(state, region, credentials).ask(
-        lambda asked: _json(asked.events.replay_parked_event(name=name, request_id=request_id))
+        lambda asked: described(asked.events.replay_parked_event(name=name, request_id=request_id))
     )
-    _print(answer)
+    show_json(answer)
     raise typer.Exit(0 if answer["handled"] else 1)
 
 
@@ -85,9 +74,9 @@ def drop(
     credentials: Credentials = None,
 ) -> None:
     """Gives a parked event up for good."""
-    _print(
+    show_json(
         AskedRegion(state, region, credentials).ask(
-            lambda asked: _json(asked.events.drop_parked_event(name=name, request_id=request_id, reason=why))
+            lambda asked: described(asked.events.drop_parked_event(name=name, request_id=request_id, reason=why))
         )
     )
 

@@ -20,6 +20,10 @@ EVENTS_WAITING = Gauge(
     "tongban_event_subjects_waiting", "Subjects whose next event waits for something to come back", ["consumer"]
 )
 PARKED = Gauge("tongban_parked_events", "Events that were set aside and wait for an operator")
+WEBHOOKS_WAITING = Gauge("tongban_webhook_deliveries_waiting", "Deliveries to webhooks that are on their way")
+WEBHOOKS_DEAD = Gauge(
+    "tongban_webhook_deliveries_dead", "Deliveries to webhooks that nobody took, and that are kept to be sent again"
+)
 NOT_UNDERSTOOD = Gauge(
     "tongban_messages_not_understood", "Messages of other regions that are kept until this region's contract knows them"
 )

@@ -82,6 +82,7 @@ from services.identity.verifications.service import NameSource
 from services.identity.verifiers.api import VerifierApi
 from services.identity.verifiers.remote import Verifier, verifiers_of
 from services.identity.webhooks.api import WebhookApi, WebhookDeliveryApi
+from services.identity.webhooks.counting import CountedDeliveries
 from services.identity.webhooks.following import NeighbourLogs
 from services.identity.webhooks.sending import WebhookSender
 from services.identity.webhooks.worker import ForgottenDeliveries, WebhookWorker
@@ -138,6 +139,7 @@ async def app(process: Process) -> App:
             ForgottenScans(process.database, process.wall).run,
             postman.run,
             ForgottenDeliveries(parts).run,
+            CountedDeliveries(process.database).run,
         ],
         closers=[
             register.close,

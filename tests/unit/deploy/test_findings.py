@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from deploy.local import audit_cli, clients_cli, events_cli, token_cli, trust_cli
+from deploy.local import audit_cli, call_cli, clients_cli, events_cli, token_cli, trust_cli, webhooks_cli
 from deploy.local.cli import app
 from deploy.local.demo.__main__ import main as demo
 from deploy.local.state import ProcessSnapshot, RegionSnapshot, Snapshot, StateFolder
@@ -183,6 +183,8 @@ def _alone(command: Callable[..., None]) -> typer.Typer:
         (audit_cli.app, ["verify"]),
         *((events_cli.app, [name]) for name in ("list", "show", "replay", "drop")),
         *((clients_cli.app, [name]) for name in ("list", "show", "suspend", "resume")),
+        *((webhooks_cli.app, [name]) for name in ("list", "dead", "show", "resend")),
+        (call_cli.app, []),
         (token_cli.app, []),
         *((trust_cli.app, [name]) for name in ("show", "propose", "approve", "list")),
         (_alone(demo), []),

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from prometheus_client import REGISTRY
 
 from services.identity.webhooks import store, worker
+from services.identity.webhooks.counting import CountedDeliveries
 from tests.service.identity.api_clients.clients import suspend
 from tests.support import sql
 from tests.support.refusing import OLD
@@ -115,15 +117,26 @@ async def test_an_operator_sees_dead_letters_and_sends_them_again(post: Post, re
     await post.serve()
     await _kill(post, webhook)
     operator = await post.town.staff_token("administration")
+    waiting, others = await _counted(post)
+    assert others >= 1
     (dead,) = await post.deliveries(operator, f"state = WEBHOOK_DELIVERY_STATE_DEAD AND webhook = {webhook.name}")
     assert await post.call("GetWebhookDelivery", pb.GetWebhookDeliveryRequest(name=dead.name), operator) == dead
     receiver.always = "200 OK"
     assert await reason_of(post.step("ResendWebhookDelivery", dead.name, operator, etag=OLD)) == "ETAG_MISMATCH"
     await post.step("ResendWebhookDelivery", dead.name, operator, etag=dead.etag)
+    assert await _counted(post) == (waiting + 1, others - 1)
     await post.serve()
+    assert await _counted(post) == (waiting, others - 1)
     assert receiver.ids == [dead.message] * 2
     assert (await post.deliveries(token))[0].state == pb.WEBHOOK_DELIVERY_STATE_DELIVERED
     assert await reason_of(post.step("ResendWebhookDelivery", dead.name, operator)) == "STATE_CONFLICT"
+
+
+async def _counted(post: Post) -> tuple[float, ...]:
+    """How many deliveries wait, and how many are dead, as whoever watches the region reads it."""
+    await CountedDeliveries(post.town.service.process.database).turn()
+    names = ("tongban_webhook_deliveries_waiting", "tongban_webhook_deliveries_dead")
+    return tuple(REGISTRY.get_sample_value(name) or 0.0 for name in names)
 
 
 async def _kill(post: Post, webhook: pb.Webhook) -> None:
