@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+Request = TypeVar("Request", bound=Message)
 _WRITTEN_AS_TEXT = frozenset(
     f"google.protobuf.{name}"
     for name in (
@@ -31,7 +32,7 @@ class NoSuchField(ValueError):
     """A word names what the request does not have, or gives what can't stand there."""
 
 
-def request_of(kind: type[Message], words: Iterable[str], body: str = "") -> Message:
+def request_of(kind: type[Request], words: Iterable[str], body: str = "") -> Request:
     """Makes a request.
 
     Args:
