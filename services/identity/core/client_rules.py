@@ -106,6 +106,7 @@ class Client:
         assurance_names: what its owner calls the levels of assurance.
         sender_constraint: how its tokens must be bound to a key; empty where they need not be.
         signs: whether each of its requests must be signed.
+        suspensions: how often it was suspended; what somebody agreed to before the last time is over (decision 0084).
     """
 
     id: str
@@ -146,6 +147,7 @@ class Client:
     assurance_names: tuple[str, ...] = ()
     sender_constraint: str = ""
     signs: bool = False
+    suspensions: int = 0
     version: int = 1
 
     @property
