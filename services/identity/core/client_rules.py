@@ -162,9 +162,13 @@ class Client:
 
     @property
     def quota(self) -> tuple[int, ...]:
-        """How many calls it may make, a second and a day, 0 for any number; empty where it has no quota."""
+        """How many calls it may make, a second and a day, 0 for any number; empty where its contract names no quota."""
         pair = (self.quota_per_second, self.quota_per_day)
         return pair if any(pair) else ()
+
+    def quota_or(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the quota that is counted: the region's default where its contract names none; what is the region's own has none then."""
+        return self.quota or (default if self.owner else ())
 
     def is_the_regions(self, base_url: str) -> bool:
         """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages.
@@ -191,6 +195,8 @@ class Client:
             expire_time=self.expire_time,
             sender_constraint=self.sender_constraint,
             signs=self.signs,
+            redirect_uris=self.redirect_uris,
+            post_logout_redirect_uris=self.post_logout_redirect_uris,
         )
 
     @property

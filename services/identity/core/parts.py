@@ -60,7 +60,7 @@ class Parts:
 def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
     """Makes the parts of the process ``process``, whose tokens ``keys`` sign."""
     home, database, clock = config.region.id, process.database, process.clock
-    seconds = config.tokens.access_seconds
+    seconds, quota = config.tokens.access_seconds, config.clients.quota
     return Parts(
         home=home,
         base_url=config.public.base_url,
@@ -72,7 +72,9 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         audit=process.audit,
         pages=process.pages,
         cipher=process.cipher,
-        codec=TokenCodec(keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds),
+        codec=TokenCodec(
+            keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds, quota=quota
+        ),
         once=UsedOnce(process.redis, home, "identity:once"),
         proofs=process.proofs,
         records=TokenRecords(process.audit),

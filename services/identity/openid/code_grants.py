@@ -184,9 +184,10 @@ class CodeGrants:
         """Builds what the access token says: what was granted, of what the client may have now."""
         asked = narrowed.split() or grant.scope.split()
         scope = (*sorted(OPENID_SCOPES.intersection(asked, grant.scope.split())), *_permitted(client, grant, asked))
-        made = access(self._parts.codec.issue(key), grant.person, ActorKind.PERSON, scope, client.end)
+        issue = self._parts.codec.issue(key)
+        made = access(issue, grant.person, ActorKind.PERSON, scope, client.end)
         return replace(
-            through(client, made),
+            through(issue, client, made),
             acr=grant.assurance,
             auth_time=int(grant.auth_time.timestamp()),
             sid=grant.session,
