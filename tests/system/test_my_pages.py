@@ -26,9 +26,11 @@ from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     consent_service_pb2,
+    mandate_service_pb2,
     resources_pb2,
     sign_in_service_pb2,
 )
+from tongban.options.v1 import options_pb2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 _PASSWORD = "春眠不觉晓处处闻啼鸟"
@@ -85,6 +87,13 @@ async def resident(regions: Regions) -> Resident:
     consent.end_time.FromJsonString("2024-11-01T00:00:00Z")
     asked = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     await own.call(asked, resources_pb2.Consent)
+    helper = await Registry(office, 4712).person()
+    mandate = resources_pb2.Mandate(principal=person.name, agent=helper.name, max_uses=3)
+    mandate.scope.all_items = True
+    mandate.scope.powers.append(options_pb2.MANDATE_POWER_APPLY)
+    mandate.end_time.FromJsonString("2024-11-01T00:00:00Z")
+    given = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
+    await own.call(given, resources_pb2.Mandate)
     return Resident(office, person.name, person.number)
 
 
@@ -126,6 +135,19 @@ async def test_a_consent_is_taken_back_by_the_keyboard_alone(resident: Resident,
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("同意已收回")
     await expect(page.locator(".item")).to_contain_text("已收回")
+
+
+async def test_a_mandate_is_revoked(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await page.goto("/my/mandates")
+    item = page.locator(".item")
+    await expect(item).to_contain_text("0/3")
+    await item.get_by_text("撤销这项授权…").click()
+    await item.get_by_role("button", name="确认撤销").click()
+    await expect(page.get_by_role("status")).to_contain_text("授权已撤销")
+    await expect(item).to_contain_text("已撤销")
+    await expect(item.get_by_role("button")).to_have_count(0)
 
 
 async def test_a_session_elsewhere_is_ended_and_so_is_ones_own(resident: Resident, browser: Browser) -> None:

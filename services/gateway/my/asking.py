@@ -33,6 +33,8 @@ SERVICES = ("identity", "license", "cases", "sharing", "seal")
 """In the order in which people are shown them."""
 _AWAY = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL})
 _MOST_NAMES, _PAGE = 30, 50
+_REVOKED_HERE = "当事人在“我的”页面撤销"
+"""What a mandate says of why it ended: nobody is asked for reasons there."""
 _FILE_SECONDS = 20.0
 
 
@@ -92,6 +94,12 @@ class Asked:
         stub = mandate_service_pb2_grpc.MandateServiceStub(self._channel("identity"))
         request, answer = mandate_service_pb2.ListMandatesRequest(), mandate_service_pb2.ListMandatesResponse
         return (await self._call(stub.ListMandates, request, answer)).mandates
+
+    async def revoke_mandate(self, name: str, request_id: str) -> None:
+        """Ends a mandate that the person gave or holds."""
+        stub = mandate_service_pb2_grpc.MandateServiceStub(self._channel("identity"))
+        request = mandate_service_pb2.RevokeMandateRequest(name=name, reason=_REVOKED_HERE, request_id=request_id)
+        await self._call(stub.RevokeMandate, request, resources_pb2.Mandate)
 
     async def departments(self, names: Iterable[str]) -> dict[str, str]:
         """Returns what departments of this region are called; those that can't be asked about are left out."""

@@ -86,6 +86,7 @@ class MyPages:
         }
         acts = {
             f"{_CONSENTS}/withdraw": self._withdraw,
+            f"{_MANDATES}/revoke": self._revoke_mandate,
             f"{_SESSIONS}/end": self._end,
             f"{_SESSIONS}/revoke": self._revoke,
             f"{_EXPORT}/file": self._file,
@@ -197,6 +198,10 @@ class MyPages:
     async def _withdraw(self, visit: Visit) -> Response:
         await visit.asked.withdraw_consent(visit.form.get("name", ""), visit.form.get("request_id", ""))
         return _on(f"{_CONSENTS}?done=withdrawn")
+
+    async def _revoke_mandate(self, visit: Visit) -> Response:
+        await visit.asked.revoke_mandate(visit.form.get("name", ""), visit.form.get("request_id", ""))
+        return _on(f"{_MANDATES}?done=mandate")
 
     async def _end(self, visit: Visit) -> Response:
         name = visit.form.get("name", "")

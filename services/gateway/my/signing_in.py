@@ -34,6 +34,7 @@ PERMISSIONS = (
     "identity.consents.list",
     "identity.consents.withdraw",
     "identity.mandates.list",
+    "identity.mandates.revoke",
     "identity.sessions.list",
     "identity.sessions.end",
     "identity.signInGrants.list",

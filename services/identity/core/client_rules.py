@@ -58,6 +58,7 @@ OF_OWN_PAGES = (
     "identity.consents.list",
     "identity.consents.withdraw",
     "identity.mandates.list",
+    "identity.mandates.revoke",
     "identity.sessions.list",
     "identity.sessions.end",
     "identity.signInGrants.list",
