@@ -71,6 +71,7 @@ async def test_axe_finds_nothing_on_ones_own_pages(
     url = town.office.gateway.url
     resident = await registry.person()
     await _something_to_see(town, resident.name, (await registry.person()).name)
+    firm = await registry.firm(resident)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         # The pages' own policy lets no script in: axe is put in beside it.
@@ -92,6 +93,13 @@ async def test_axe_finds_nothing_on_ones_own_pages(
             await page.goto(f"{url}{path}")
             for each in await page.locator("summary").all():
                 await each.click()
+            faults += await faults_of(page, axe)
+        await page.goto(f"{url}/my/mandates")
+        await page.fill("#uscc", firm.uscc)
+        await page.locator("form[action='/my/switch'] button").click()
+        for path in ("/my", "/my/uses"):
+            await page.goto(f"{url}{path}")
+            assert firm.display_name in await page.inner_text("main")
             faults += await faults_of(page, axe)
         for path in ("/my/callback?state=x", "/my/signed-out"):
             await page.goto(f"{url}{path}")

@@ -55,6 +55,8 @@ OF_OWN_PAGES = (
     "identity.persons.get",
     "identity.persons.reveal",
     "identity.departments.get",
+    "identity.organizations.get",
+    "identity.organizations.lookup",
     "identity.consents.list",
     "identity.consents.withdraw",
     "identity.mandates.list",
