@@ -14,6 +14,12 @@ depends_on = None
 def upgrade() -> None:
     """Applies this revision; nothing that was agreed to before it ends by it."""
     op.add_column("clients", columns.counted("suspensions"))
+    # What waited before says nothing of where people are sent back to: it is not to take that away when it is approved.
+    op.execute(
+        """UPDATE clients SET pending_terms = pending_terms || jsonb_build_object(
+          'redirect_uris', to_jsonb(redirect_uris), 'post_logout_redirect_uris', to_jsonb(post_logout_redirect_uris))
+        WHERE jsonb_typeof(pending_terms) = 'object'"""
+    )
     for table in ("sign_in_grants", "device_authorizations", "authorization_requests"):
         op.add_column(table, columns.counted("client_suspensions"))
     for name in ("max_uses", "uses"):
