@@ -40,6 +40,7 @@ class ClientQuotas:
     """Counts the calls of clients that have a quota; others cost nothing here."""
 
     def __init__(self, redis: Redis, clock: Clock, region: str) -> None:
+        self._redis = redis
         self._take = redis.register_script(_TAKE)
         self._clock = clock
         self._region = region
@@ -61,6 +62,15 @@ class ClientQuotas:
         per = "second" if found == _SECOND_USED else "day"
         wait = 1 - now.microsecond / 1e6 if found == _SECOND_USED else _until_tomorrow(now)
         raise reasons.rate_limited(f"the client's quota of a {per} is used up", retry_after=wait)
+
+    async def spent(self, client: str) -> tuple[int, int] | None:
+        """Returns how many calls of a client were taken this second and today, and takes none; None where Redis is away."""
+        try:
+            found = await self._redis.mget(self._keys(client, self._clock.now()))
+        except (RedisError, OSError):
+            return None
+        second, day = (int(each or 0) for each in found)
+        return second, day
 
     def _keys(self, client: str, now: datetime) -> list[str]:
         place = f"quota:{self._region}:{client}"

@@ -28,9 +28,22 @@ class Tokens(Section):
 
 
 class Clients(Section):
-    """Which clients get tokens: those for real affairs, or, where the region is there to try things in, a sandbox's."""
+    """Which clients get tokens, and how much they may call.
+
+    Attributes:
+        environment: those for real affairs, or, where the region is there to try things in, a sandbox's.
+        quota_per_second, quota_per_day: what a client may call whose contract names no quota and that is not the region's own; 0 for any number.
+    """
 
     environment: Literal["PRODUCTION", "SANDBOX"] = "PRODUCTION"
+    quota_per_second: int = Field(default=0, ge=0, le=100_000)
+    quota_per_day: int = Field(default=0, ge=0)
+
+    @property
+    def quota(self) -> tuple[int, ...]:
+        """Both, as a token says them; empty where neither is set."""
+        pair = (self.quota_per_second, self.quota_per_day)
+        return pair if any(pair) else ()
 
 
 class Windows(Section):

@@ -14,7 +14,8 @@ from tests.peers.parties import PASSWORD, enrollment_uri
 from tests.peers.test_axe import faults_of
 from tests.support.browser import CHROMIUM, FLAGS
 from tongban.common.v1 import common_pb2
-from tongban.identity.v1 import account_service_pb2, consent_service_pb2, resources_pb2
+from tongban.identity.v1 import account_service_pb2, consent_service_pb2, mandate_service_pb2, resources_pb2
+from tongban.options.v1 import options_pb2
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 _PAGES = ("/my", "/my/uses", "/my/uses?service=license", "/my/consents", "/my/mandates", "/my/sessions", "/my/export")
@@ -32,8 +33,8 @@ def registry(town: Town) -> Registry:
     return Registry(town.office, 901)
 
 
-async def _something_to_see(town: Town, person: str) -> None:
-    """An office reads the account, and the person gives a consent."""
+async def _something_to_see(town: Town, person: str, helper: str) -> None:
+    """An office reads the account, and the person gives a consent, and a mandate to somebody who helps."""
     office = town.office
     why = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对来人身份")
     clerk = office.gateway.using(await office.token_of("receiving"))
@@ -51,6 +52,13 @@ async def _something_to_see(town: Town, person: str) -> None:
     own = office.gateway.human(office.channel, person, "PERSON", acr="4")
     asked = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     await own.call(asked, resources_pb2.Consent)
+    mandate = resources_pb2.Mandate(principal=person, agent=helper, max_uses=3)
+    mandate.scope.all_items = True
+    mandate.scope.powers.append(options_pb2.MANDATE_POWER_APPLY)
+    mandate.end_time.CopyFrom(consent.end_time)
+    await own.call(
+        mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id()), resources_pb2.Mandate
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,8 @@ async def test_axe_finds_nothing_on_ones_own_pages(
 ) -> None:
     url = town.office.gateway.url
     resident = await registry.person()
-    await _something_to_see(town, resident.name)
+    await _something_to_see(town, resident.name, (await registry.person()).name)
+    firm = await registry.firm(resident)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         # The pages' own policy lets no script in: axe is put in beside it.
@@ -84,6 +93,13 @@ async def test_axe_finds_nothing_on_ones_own_pages(
             await page.goto(f"{url}{path}")
             for each in await page.locator("summary").all():
                 await each.click()
+            faults += await faults_of(page, axe)
+        await page.goto(f"{url}/my/mandates")
+        await page.fill("#uscc", firm.uscc)
+        await page.locator("form[action='/my/switch'] button").click()
+        for path in ("/my", "/my/uses"):
+            await page.goto(f"{url}{path}")
+            assert firm.display_name in await page.inner_text("main")
             faults += await faults_of(page, axe)
         for path in ("/my/callback?state=x", "/my/signed-out"):
             await page.goto(f"{url}{path}")

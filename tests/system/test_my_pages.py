@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import Registry
+from deploy.local.demo.people import RegisteredFirm, Registry
 from deploy.local.regions import TIANNING
 from deploy.pki.region_root import ROOT_FILE
 from libs.crypto.tongsuo import default_provider
@@ -26,9 +26,11 @@ from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     consent_service_pb2,
+    mandate_service_pb2,
     resources_pb2,
     sign_in_service_pb2,
 )
+from tongban.options.v1 import options_pb2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 _PASSWORD = "春眠不觉晓处处闻啼鸟"
@@ -39,8 +41,8 @@ _ALL = ("identity", "license", "cases", "sharing", "seal")
 class Resident:
     """Somebody with a password, whose account an office has read, and who gave a consent."""
 
-    def __init__(self, office: Office, name: str, number: str) -> None:
-        self.office, self.name, self.number = office, name, number
+    def __init__(self, office: Office, name: str, number: str, firm: RegisteredFirm) -> None:
+        self.office, self.name, self.number, self.firm = office, name, number, firm
 
     async def signed_in(self, page: Page) -> None:
         """Opens the pages and signs in."""
@@ -85,7 +87,14 @@ async def resident(regions: Regions) -> Resident:
     consent.end_time.FromJsonString("2024-11-01T00:00:00Z")
     asked = consent_service_pb2.GrantConsentRequest(consent=consent, request_id=request_id())
     await own.call(asked, resources_pb2.Consent)
-    return Resident(office, person.name, person.number)
+    helper = await Registry(office, 4712).person()
+    mandate = resources_pb2.Mandate(principal=person.name, agent=helper.name, max_uses=3)
+    mandate.scope.all_items = True
+    mandate.scope.powers.append(options_pb2.MANDATE_POWER_APPLY)
+    mandate.end_time.FromJsonString("2024-11-01T00:00:00Z")
+    given = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
+    await own.call(given, resources_pb2.Mandate)
+    return Resident(office, person.name, person.number, await Registry(office, 4715).firm(person))
 
 
 async def _page(browser: Browser, office: Office, **options: Any) -> Page:
@@ -126,6 +135,52 @@ async def test_a_consent_is_taken_back_by_the_keyboard_alone(resident: Resident,
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text("同意已收回")
     await expect(page.locator(".item")).to_contain_text("已收回")
+
+
+async def test_a_mandate_is_revoked(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await page.goto("/my/mandates")
+    item = page.locator(".item")
+    await expect(item).to_contain_text("0/3")
+    await item.get_by_text("撤销这项授权…").click()
+    await item.get_by_role("button", name="确认撤销").click()
+    await expect(page.get_by_role("status")).to_contain_text("授权已撤销")
+    await expect(item).to_contain_text("已撤销")
+    await expect(item.get_by_role("button")).to_have_count(0)
+
+
+async def test_who_represents_a_firm_looks_at_its_data_and_comes_back(resident: Resident, browser: Browser) -> None:
+    page = await _page(browser, resident.office)
+    await resident.signed_in(page)
+    await page.goto("/my/mandates")
+    await page.get_by_label("我代表的单位").fill(resident.firm.uscc.lower())
+    await page.get_by_role("button", name="以该单位身份查看").last.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text(resident.firm.display_name)
+    await expect(page.get_by_role("status")).to_contain_text("您正在以单位身份查看")
+    await expect(page.locator(".held")).to_contain_text("单位账户资料")
+    await expect(page.locator(".away")).to_have_count(1)  # what says whose data it is
+    await page.get_by_role("link", name="使用记录", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("谁使用过本单位的数据")
+    await expect(page.locator("main")).to_contain_text("没有使用记录")  # those of the person are not the firm's
+    # What is their own is not reached by a firm's token.
+    await page.goto("/my/sessions")
+    await expect(page.get_by_role("heading", level=1)).to_have_text(resident.firm.display_name)
+    await page.get_by_role("button", name="返回个人").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("您好")
+    await expect(page.get_by_role("button", name="退出登录")).to_be_visible()
+
+
+async def test_nobody_looks_at_a_firm_that_is_not_theirs(resident: Resident, browser: Browser) -> None:
+    page, office = await _page(browser, resident.office), resident.office
+    other = await Registry(office, 4713).firm(await Registry(office, 4714).person())
+    await resident.signed_in(page)
+    await page.goto("/my/mandates")
+    await page.get_by_label("我代表的单位").fill(other.uscc)
+    await page.get_by_role("button", name="以该单位身份查看").last.click()
+    await expect(page.locator("main")).not_to_contain_text(other.display_name)
+    await page.goto("/my")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("您好")
 
 
 async def test_a_session_elsewhere_is_ended_and_so_is_ones_own(resident: Resident, browser: Browser) -> None:

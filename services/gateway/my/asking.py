@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from libs.errors import Code, TongbanError, reasons
 from libs.rpc.client import invoke
+from libs.rpc.token_types import ACCESS_TOKEN
 from tongban.common.v1 import use_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
@@ -24,6 +25,8 @@ from tongban.identity.v1 import (
     sign_in_service_pb2_grpc,
     staff_service_pb2,
     staff_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
 )
 from tongban.owndata.v1 import own_data_service_pb2, own_data_service_pb2_grpc
 
@@ -33,6 +36,8 @@ SERVICES = ("identity", "license", "cases", "sharing", "seal")
 """In the order in which people are shown them."""
 _AWAY = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.INTERNAL})
 _MOST_NAMES, _PAGE = 30, 50
+_REVOKED_HERE = "当事人在“我的”页面撤销"
+"""What a mandate says of why it ended: nobody is asked for reasons there."""
 _FILE_SECONDS = 20.0
 
 
@@ -47,10 +52,16 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The services, asked by one person."""
+    """The services, asked by one person.
+
+    Attributes:
+        token: the person's, or one by which they act for a firm.
+        subject: on whose data uses are asked for; empty: on that of all for whom the token speaks.
+    """
 
     channel_of: ChannelOf
     token: str
+    subject: str = ""
 
     async def person(self, name: str) -> resources_pb2.Person:
         """Gets the person's own account, masked."""
@@ -92,6 +103,31 @@ class Asked:
         stub = mandate_service_pb2_grpc.MandateServiceStub(self._channel("identity"))
         request, answer = mandate_service_pb2.ListMandatesRequest(), mandate_service_pb2.ListMandatesResponse
         return (await self._call(stub.ListMandates, request, answer)).mandates
+
+    async def revoke_mandate(self, name: str, request_id: str) -> None:
+        """Ends a mandate that the person gave or holds."""
+        stub = mandate_service_pb2_grpc.MandateServiceStub(self._channel("identity"))
+        request = mandate_service_pb2.RevokeMandateRequest(name=name, reason=_REVOKED_HERE, request_id=request_id)
+        await self._call(stub.RevokeMandate, request, resources_pb2.Mandate)
+
+    async def acting(self, firm: str, mandate: str) -> str:
+        """Returns a token by which the person acts for an organisation, under a mandate or as its legal representative."""
+        stub = token_service_pb2_grpc.TokenServiceStub(self._channel("identity"))
+        request = token_service_pb2.ExchangeTokenRequest(
+            subject_token=self.token, subject_token_type=ACCESS_TOKEN, on_behalf_of=firm, mandate=mandate
+        )
+        return (await self._call(stub.ExchangeToken, request, token_service_pb2.ExchangeTokenResponse)).access_token
+
+    async def organization(self, name: str, uscc: str = "") -> resources_pb2.Organization:
+        """Gets an organisation by its name, or by its credit code where it has none."""
+        stub, answer = (
+            account_service_pb2_grpc.AccountServiceStub(self._channel("identity")),
+            resources_pb2.Organization,
+        )
+        if name:
+            return await self._call(stub.GetOrganization, account_service_pb2.GetOrganizationRequest(name=name), answer)
+        request = account_service_pb2.LookupOrganizationRequest(uscc=uscc)
+        return await self._call(stub.LookupOrganization, request, answer)
 
     async def departments(self, names: Iterable[str]) -> dict[str, str]:
         """Returns what departments of this region are called; those that can't be asked about are left out."""
@@ -144,7 +180,7 @@ class Asked:
 
     async def _uses_of(self, service: str, size: int, before: datetime | None) -> list[use_pb2.Use]:
         """The newest uses at one service: ``size`` and one more, and whatever is of the same moment as the last."""
-        request = own_data_service_pb2.ListUsesRequest(parent=service, page_size=_PAGE)
+        request = own_data_service_pb2.ListUsesRequest(parent=service, page_size=_PAGE, subject=self.subject)
         if before is not None:
             request.filter = f'use_time < "{before.isoformat()}"'
         uses: list[use_pb2.Use] = []

@@ -28,6 +28,9 @@ _SESSION, _REQUEST, _LANGUAGE = "tongban-my", "tongban-my-request", "tongban-my-
 _HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT = (
     *("/my", "/my/uses", "/my/consents", "/my/mandates", "/my/sessions", "/my/export"),
 )
+_SWITCH = "/my/switch"
+_OF_FIRMS = frozenset({_HOME, _USES, f"{_SWITCH}/back"})
+"""What is there for who looks at a firm's data: all else is their own, and needs their own token."""
 PAGES = (_HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT)
 _USES_ON_A_PAGE, _USES_AT_HOME = 25, 5
 OWN_CLIENT = "clients/my-pages"
@@ -86,7 +89,10 @@ class MyPages:
         }
         acts = {
             f"{_CONSENTS}/withdraw": self._withdraw,
+            f"{_MANDATES}/revoke": self._revoke_mandate,
             f"{_SESSIONS}/end": self._end,
+            _SWITCH: self._switch,
+            f"{_SWITCH}/back": self._switch_back,
             f"{_SESSIONS}/revoke": self._revoke,
             f"{_EXPORT}/file": self._file,
             f"{_HOME}/sign-out": self._sign_out,
@@ -107,8 +113,10 @@ class MyPages:
                 person = self._sign_in.known(self._cookie(request, _SESSION))
                 if person is None:
                     return await self._to_sign_in(request)
+                if person.firm and request.url.path not in _OF_FIRMS:
+                    return _on(_HOME)
                 form = await _form_of(request) if request.method == "POST" else {}
-                return await page(Visit(request, person, Asked(self._channel_of, person.token), form))
+                return await page(Visit(request, person, Asked(self._channel_of, person.token, person.firm), form))
             except TongbanError as error:
                 return await self._refused(request, error)
 
@@ -161,9 +169,8 @@ class MyPages:
     # ---- the pages ----
 
     async def _home(self, visit: Visit) -> Response:
-        account, holdings, uses = await asyncio.gather(
-            visit.asked.person(visit.person.person), visit.asked.holdings(), _latest(visit.asked)
-        )
+        holdings, uses = await asyncio.gather(visit.asked.holdings(), _latest(visit.asked))
+        account = None if visit.person.firm else await visit.asked.person(visit.person.person)
         names = await visit.asked.departments(each.use_context.department for each in uses.uses) if uses else {}
         return self._page(visit, "my/home.html", account=account, holdings=holdings, uses=uses, names=names)
 
@@ -197,6 +204,26 @@ class MyPages:
     async def _withdraw(self, visit: Visit) -> Response:
         await visit.asked.withdraw_consent(visit.form.get("name", ""), visit.form.get("request_id", ""))
         return _on(f"{_CONSENTS}?done=withdrawn")
+
+    async def _revoke_mandate(self, visit: Visit) -> Response:
+        await visit.asked.revoke_mandate(visit.form.get("name", ""), visit.form.get("request_id", ""))
+        return _on(f"{_MANDATES}?done=mandate")
+
+    async def _switch(self, visit: Visit) -> Response:
+        """Looks at the data of an organisation from now on; it ends with the token, and by itself nothing else changes."""
+        uscc = visit.form.get("uscc", "").strip().upper()
+        firm = await visit.asked.organization(visit.form.get("firm", ""), uscc)
+        token = await visit.asked.acting(firm.name, visit.form.get("mandate", ""))
+        answer = _on(_HOME)
+        kept = self._sign_in.for_firm(visit.person, token, firm.name, firm.display_name)
+        self._remember(answer, _SESSION, kept, 3600)
+        return answer
+
+    async def _switch_back(self, visit: Visit) -> Response:
+        """Their own token was given up: the region's sign-in, which still knows them, gives another."""
+        answer = await self._to_sign_in(visit.request)
+        self._forget(answer, _SESSION)
+        return answer
 
     async def _end(self, visit: Visit) -> Response:
         name = visit.form.get("name", "")

@@ -31,9 +31,12 @@ PERMISSIONS = (
     "identity.persons.get",
     "identity.persons.reveal",
     "identity.departments.get",
+    "identity.organizations.get",
+    "identity.organizations.lookup",
     "identity.consents.list",
     "identity.consents.withdraw",
     "identity.mandates.list",
+    "identity.mandates.revoke",
     "identity.sessions.list",
     "identity.sessions.end",
     "identity.signInGrants.list",
@@ -60,6 +63,7 @@ class SignedInPerson:
         token: the access token, for ten minutes at most.
         issued, expires: when it was given and ends, in seconds since the epoch.
         proof: what the forms of this browser carry, and no other site can know.
+        firm, firm_name: for which organisation the token acts, and what that is called; empty where the person looks at their own.
     """
 
     person: str
@@ -68,6 +72,8 @@ class SignedInPerson:
     issued: int
     expires: int
     proof: str
+    firm: str = ""
+    firm_name: str = ""
 
 
 class PeopleSignIn:
@@ -129,7 +135,12 @@ class PeopleSignIn:
     def known(self, kept: str) -> SignedInPerson | None:
         """Returns who signed in, of what the browser keeps; None where nobody did, or no longer."""
         found = self._opened("session", kept) if kept else None
-        return None if found is None else SignedInPerson(**{each: found[each] for each in SignedInPerson.__slots__})
+        return None if found is None else SignedInPerson(**found)
+
+    def for_firm(self, person: SignedInPerson, token: str, firm: str, name: str) -> str:
+        """Returns what the browser of a person keeps who looks at an organisation's data, by a token that acts for it."""
+        told = {**_told(token), "proof": person.proof, "firm": firm, "firm_name": name}
+        return self._sealed("session", told)
 
     async def _exchanged(self, form: dict[str, str]) -> str:
         client = self._client()

@@ -12,8 +12,9 @@ from libs.rpc.call import Call
 from libs.rpc.messages import Names
 from libs.rpc.stages import permission
 from services.identity.access.contracts import AccessOf
+from services.identity.access.demands import tell_demands, tell_quota
 from services.identity.access.findings import REFUSALS, Findings
-from services.identity.access.standing import KnownCaller, standing
+from services.identity.access.standing import ANY_KEY, KnownCaller, standing
 from services.identity.core import acting, clients
 from services.identity.core.acting import HeldRight
 from services.identity.core.claims import Claims
@@ -43,6 +44,8 @@ class AccessApi:
             actor = self._actor(known.claims, right, request.on_behalf_of)
             _judge(access, actor, known.sources, findings)
             _judge_mandate(access, actor, right.mandate if right else None, request.item_codes, findings)
+            tell_demands(known.client, request.address, findings)
+            await tell_quota(self._parts.quotas, actor, known.client, findings)
         await record_read(self._parts.audit, request, request.principal, ("access",), of=[request.principal], call=call)
         return pb.ExplainAccessResponse(
             outcome=findings.outcome, findings=findings.all, max_auth_age_seconds=access.max_auth_age_seconds
@@ -57,6 +60,8 @@ class AccessApi:
             raise invalid_field("mandate", "access.mandate", "is named with for whom it is")
         if request.substitution and not request.principal.startswith("staff/"):
             raise invalid_field("substitution", "access.substitution", "only staff stand in for others")
+        if request.address and not (request.client or request.principal.startswith("clients/")):
+            raise invalid_field("address", "access.address", "is where a client calls from: needs one")
         if (access := self._declared.get(request.method)) is None:
             raise invalid_field("method", "access.method", "must name an RPC of the contracts")
         return access
@@ -74,9 +79,12 @@ class AccessApi:
             findings.refused(pb.ACCESS_RULE_ACCOUNT, error)
             return None
         findings.holds(pb.ACCESS_RULE_ACCOUNT, sources=known.sources)
+        if known.staff is not None and known.staff.substitution:
+            source = (known.staff.substitution,)
+            findings.holds(pb.ACCESS_RULE_SUBSTITUTION, actual=known.staff.represented, sources=source)
         if channel is None:
             return known
-        seated = partial(known.at, self._parts.codec.issue(), channel)
+        seated = partial(known.at, self._parts.codec.issue(ANY_KEY), channel)
         return findings.ask(pb.ACCESS_RULE_CHANNEL, seated, sources=(channel.name,)) or known
 
     async def _right(

@@ -13,6 +13,9 @@ from services.identity.core.issue import SignIn, TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.staff_standing import staff_standing
 
+ANY_KEY = "whichever"
+"""Stands for a key that they prove: where their client demands one it is told of, and is no refusal of everything else."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownCaller:
@@ -23,12 +26,14 @@ class KnownCaller:
         level: how well the account is known.
         sources: what gives them their permissions: posts with their roles, or the client.
         staff: what a token says of a member of staff; None for all others.
+        client: through which their token comes; None where it may be any.
     """
 
     claims: Claims
     level: int
     sources: tuple[str, ...] = ()
     staff: issue.StaffFacts | None = None
+    client: Client | None = None
 
     def at(self, made: TokenIssue, channel: Client) -> "KnownCaller":
         """Returns what a token says that is asked for at ``channel``, which speaks for them as well as it ever may.
@@ -38,9 +43,9 @@ class KnownCaller:
         """
         session, scope = SignIn(self.level, assurance.HIGHEST), self.claims.scope
         if self.staff is not None:
-            return replace(self, claims=issue.for_staff(made, channel, self.staff, scope, session))
+            return replace(self, client=channel, claims=issue.for_staff(made, channel, self.staff, scope, session))
         claims = issue.for_person(made, channel, self.claims.sub, session, scope, self.claims.former)
-        return replace(self, claims=claims)
+        return replace(self, client=channel, claims=claims)
 
 
 async def standing(parts: Parts, connection: DatabaseConnection, name: str, substitution: str = "") -> KnownCaller:
@@ -51,10 +56,10 @@ async def standing(parts: Parts, connection: DatabaseConnection, name: str, subs
         FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
         PermissionDenied: CLIENT_NOT_ACTIVE, SUBSTITUTION_NOT_ACTIVE.
     """
-    kind, made = parse_subject(name).kind, parts.codec.issue()
+    kind, made = parse_subject(name).kind, parts.codec.issue(ANY_KEY)
     if kind is SubjectKind.CLIENT:
         client = await clients.client(connection, name)
-        return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,))
+        return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,), client=client)
     if kind is SubjectKind.STAFF:
         return await _staff(parts, connection, name, substitution)
     person = await active_person(connection, name)

@@ -23,7 +23,7 @@ from services.identity.api_clients.owning import answers_for, firm_of
 from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
 from services.identity.api_clients.terms import changed_terms, take_less
 from services.identity.api_clients.updating import client_change, wanted_client
-from services.identity.core import client_rules, clients, logout_notices, staff
+from services.identity.core import client_rules, clients, logout_notices, sign_in_grants, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
 from services.identity.core.client_rules import (
@@ -178,16 +178,17 @@ class ClientApi:
             await take_less(tx, self._parts.withdrawals, before, row)
 
     async def suspend_client(self, request: pb.SuspendClientRequest, call: Call) -> resources.Client:
-        """Gives a client no more tokens."""
+        """Gives a client no more tokens, and ends all sign-ins to it for good."""
 
         async def work(tx: Transaction) -> resources.Client:
             row = await store.lock(tx.connection, request.name, request.etag)
             state = client_rules.suspend(row)
-            row = await store.UPDATE.one(
-                tx.connection, row.id, state=state, suspend_reason=request.reason, update_time=tx.now
-            )
+            change = {"state": state, "suspend_reason": request.reason, "suspensions": row.suspensions + 1}
+            row = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
             await self._parts.withdrawals.withdraw(tx, request.name)
+            # Told of before it is noted: who is told is who still stood.
             await logout_notices.of_client(tx.connection, row.id, self._parts.wall.now())
+            await sign_in_grants.note_suspended(tx.connection, self._parts.wall.now(), row.id)
             tx.emit(request.name, events.ClientSuspended(client=request.name, reason=request.reason))
             return client_message(row, self._parts.wall.now())
 

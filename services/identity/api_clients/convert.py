@@ -53,8 +53,8 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         expire_time=terms.expire_time,
         rotate_time=wall,
         request_note=asked.request_note,
-        redirect_uris=tuple(asked.sign_in.redirect_uris),
-        post_logout_redirect_uris=tuple(asked.sign_in.post_logout_redirect_uris),
+        redirect_uris=terms.redirect_uris,
+        post_logout_redirect_uris=terms.post_logout_redirect_uris,
         backchannel_logout_uri=asked.backchannel_logout_uri,
         backchannel_logout_session_required=asked.backchannel_logout_session_required,
         device_sign_in=asked.device_sign_in,
@@ -89,6 +89,8 @@ def terms_of(said: pb.Client) -> ClientTerms:
         expire_time=moment_of(said.expire_time, "client.expire_time") if said.HasField("expire_time") else None,
         sender_constraint=_CONSTRAINTS.name(said.sender_constraint),
         signs=said.signed_requests == pb.SIGNED_REQUESTS_REQUIRED,
+        redirect_uris=tuple(said.sign_in.redirect_uris),
+        post_logout_redirect_uris=tuple(said.sign_in.post_logout_redirect_uris),
     )
 
 
@@ -100,7 +102,14 @@ def _terms_message(terms: ClientTerms) -> pb.ClientTerms:
         expire_time=timestamp(terms.expire_time),
         sender_constraint=_CONSTRAINTS.number(terms.sender_constraint),
         signed_requests=_signed(terms.signs),
+        sign_in=_sign_in(terms),
     )
+
+
+def _sign_in(terms: ClientTerms) -> pb.ClientSignIn | None:
+    if not terms.redirect_uris:
+        return None
+    return pb.ClientSignIn(redirect_uris=terms.redirect_uris, post_logout_redirect_uris=terms.post_logout_redirect_uris)
 
 
 def _signed(signs: bool) -> pb.SignedRequests.ValueType:
@@ -114,7 +123,6 @@ def _right(terms: ClientTerms) -> pb.AssertionRight | None:
 
 def client_message(row: Client, wall: datetime) -> pb.Client:
     """Builds a client's message, without its secret, as it stands at ``wall`` by the machine's clock."""
-    sign_in = pb.ClientSignIn(redirect_uris=row.redirect_uris, post_logout_redirect_uris=row.post_logout_redirect_uris)
     return pb.Client(
         name=row.name,
         display_name=row.display_name,
@@ -133,7 +141,7 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
         etag=etag_of(row.version),
-        sign_in=sign_in if row.redirect_uris else None,
+        sign_in=_sign_in(row.terms),
         environment=_ENVIRONMENTS.number(row.environment.value),
         ip_ranges=row.ip_ranges,
         expire_time=timestamp(row.expire_time),

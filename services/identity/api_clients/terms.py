@@ -18,6 +18,8 @@ def changed_terms(row: Client, terms: ClientTerms) -> dict[str, Any]:
         "ip_ranges": terms.ip_ranges,
         "sender_constraint": terms.sender_constraint,
         "signs": terms.signs,
+        "redirect_uris": terms.redirect_uris,
+        "post_logout_redirect_uris": terms.post_logout_redirect_uris,
         **told,
     }
 

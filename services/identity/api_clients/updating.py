@@ -13,7 +13,7 @@ from services.identity.core.client_terms import ClientTerms, allows, in_common
 from services.identity.core.scopes import check_covered
 from tongban.identity.v1 import resources_pb2 as resources
 
-_TERMS = ("scopes", "assertion_right", "ip_ranges", "expire_time", "sender_constraint", "signed_requests")
+_TERMS = ("scopes", "assertion_right", "ip_ranges", "expire_time", "sender_constraint", "signed_requests", "sign_in")
 
 
 def wanted_client(row: Client, stands: resources.Client, patch: Patch[resources.Client]) -> resources.Client:

@@ -55,9 +55,12 @@ OF_OWN_PAGES = (
     "identity.persons.get",
     "identity.persons.reveal",
     "identity.departments.get",
+    "identity.organizations.get",
+    "identity.organizations.lookup",
     "identity.consents.list",
     "identity.consents.withdraw",
     "identity.mandates.list",
+    "identity.mandates.revoke",
     "identity.sessions.list",
     "identity.sessions.end",
     "identity.signInGrants.list",
@@ -106,6 +109,7 @@ class Client:
         assurance_names: what its owner calls the levels of assurance.
         sender_constraint: how its tokens must be bound to a key; empty where they need not be.
         signs: whether each of its requests must be signed.
+        suspensions: how often it was suspended; what somebody agreed to before the last time is over (decision 0084).
     """
 
     id: str
@@ -146,6 +150,7 @@ class Client:
     assurance_names: tuple[str, ...] = ()
     sender_constraint: str = ""
     signs: bool = False
+    suspensions: int = 0
     version: int = 1
 
     @property
@@ -160,9 +165,13 @@ class Client:
 
     @property
     def quota(self) -> tuple[int, ...]:
-        """How many calls it may make, a second and a day, 0 for any number; empty where it has no quota."""
+        """How many calls it may make, a second and a day, 0 for any number; empty where its contract names no quota."""
         pair = (self.quota_per_second, self.quota_per_day)
         return pair if any(pair) else ()
+
+    def quota_or(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the quota that is counted: the region's default where its contract names none; what is the region's own has none then."""
+        return self.quota or (default if self.owner else ())
 
     def is_the_regions(self, base_url: str) -> bool:
         """Whether it is the region's own, so that who signs in to it need not agree: a channel, or the region's own pages.
@@ -189,6 +198,8 @@ class Client:
             expire_time=self.expire_time,
             sender_constraint=self.sender_constraint,
             signs=self.signs,
+            redirect_uris=self.redirect_uris,
+            post_logout_redirect_uris=self.post_logout_redirect_uris,
         )
 
     @property

@@ -26,6 +26,8 @@ class ClientTerms:
         expire_time: until when, by the machine's clock; None means for ever.
         sender_constraint: how its tokens must be bound to a key (SenderConstraint of the contract); empty where they need not be.
         signs: whether each of its requests must be signed.
+        redirect_uris: where browsers of those who sign in to it are sent back to; empty where nobody does.
+        post_logout_redirect_uris: where they may be sent after signing out.
     """
 
     scopes: tuple[str, ...]
@@ -35,6 +37,8 @@ class ClientTerms:
     expire_time: datetime | None
     sender_constraint: str = ""
     signs: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON keeps it."""
@@ -45,6 +49,8 @@ class ClientTerms:
             "signs": self.signs,
             "expire_time": self.expire_time.isoformat() if self.expire_time else "",
             "sender_constraint": self.sender_constraint,
+            "redirect_uris": self.redirect_uris,
+            "post_logout_redirect_uris": self.post_logout_redirect_uris,
         }
 
     @classmethod
@@ -58,6 +64,8 @@ class ClientTerms:
             datetime.fromisoformat(told["expire_time"]) if told["expire_time"] else None,
             told.get("sender_constraint", ""),
             bool(told.get("signs")),
+            tuple(told.get("redirect_uris", ())),
+            tuple(told.get("post_logout_redirect_uris", ())),
         )
 
 
@@ -82,6 +90,8 @@ def allows(wide: ClientTerms, terms: ClientTerms) -> bool:
         and _end(terms.expire_time) <= _end(wide.expire_time)
         and wide.sender_constraint in ("", terms.sender_constraint)
         and terms.signs >= wide.signs
+        and set(terms.redirect_uris) <= set(wide.redirect_uris)
+        and set(terms.post_logout_redirect_uris) <= set(wide.post_logout_redirect_uris)
     )
 
 
@@ -95,6 +105,8 @@ def in_common(stands: ClientTerms, asked: ClientTerms) -> ClientTerms:
         min(stands.expire_time, asked.expire_time, key=_end),
         stands.sender_constraint or asked.sender_constraint,
         stands.signs or asked.signs,
+        tuple(each for each in stands.redirect_uris if each in asked.redirect_uris),
+        tuple(each for each in stands.post_logout_redirect_uris if each in asked.post_logout_redirect_uris),
     )
 
 

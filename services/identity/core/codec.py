@@ -55,10 +55,20 @@ def verified_by_stored(token: str, header: Json, keys: Sequence[StoredJwk]) -> J
 class TokenCodec:
     """Makes and reads this region's tokens; their times are the machine's, never the business clock's."""
 
-    def __init__(self, keys: TokenKeys, clock: Clock, *, region: str, issuer: str, access_seconds: int = 600) -> None:
+    def __init__(
+        self,
+        keys: TokenKeys,
+        clock: Clock,
+        *,
+        region: str,
+        issuer: str,
+        access_seconds: int = 600,
+        quota: tuple[int, ...] = (),
+    ) -> None:
         self.keys = keys
         self._clock = clock
         self._access_seconds = access_seconds
+        self._quota = quota
         self.region = region
         self.issuer = issuer
 
@@ -69,7 +79,7 @@ class TokenCodec:
     def issue(self, key: str = "") -> TokenIssue:
         """Returns what a token made now has in common with every other; ``key`` is the thumbprint of the one that it is bound to."""
         jti, txn = str(uuid.uuid4()), str(uuid.uuid4())
-        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds, key)
+        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds, key, self._quota)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

@@ -26,6 +26,7 @@ class TokenIssue:
         txn: another one, for the records of what the token is for.
         access_seconds: how long access tokens live; more than 600 counts as 600.
         key: the thumbprint of the key that who asks has proven, to which it is bound; empty where they proved none.
+        quota: what a client may call whose contract names no quota, a second and a day; empty for any number.
     """
 
     region: str
@@ -35,6 +36,7 @@ class TokenIssue:
     txn: str
     access_seconds: int = 600
     key: str = ""
+    quota: tuple[int, ...] = ()
 
     @property
     def home(self) -> str:
@@ -146,17 +148,18 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
         Unauthenticated: POSSESSION_NOT_PROVEN.
     """
     check_standing(client, issue.now)
-    return through(client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
+    return through(issue, client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
 
 
-def through(client: Client, made: Claims) -> Claims:
+def through(issue: TokenIssue, client: Client, made: Claims) -> Claims:
     """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may.
 
     Raises:
         Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and this is a bearer's.
     """
     check_bound(client, made.bound_key)
-    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=client.quota, signs=client.signs)
+    quota = client.quota_or(issue.quota)
+    return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=quota, signs=client.signs)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:
@@ -189,7 +192,7 @@ def for_person(
     """
     check_assertion(channel, ActorKind.PERSON, issue.now)
     made = replace(access(issue, person, ActorKind.PERSON, scope, channel.end), former=former)
-    return session.on(through(channel, made), channel)
+    return session.on(through(issue, channel, made), channel)
 
 
 def for_staff(
@@ -206,7 +209,7 @@ def for_staff(
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
     check_assertion(channel, ActorKind.STAFF, issue.now)
-    return session.on(through(channel, in_office(issue, staff, scope, channel.end)), channel)
+    return session.on(through(issue, channel, in_office(issue, staff, scope, channel.end)), channel)
 
 
 def in_office(issue: TokenIssue, staff: StaffFacts, scope: tuple[str, ...], until: int = 0) -> Claims:

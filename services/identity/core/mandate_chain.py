@@ -44,6 +44,11 @@ class MandateChain:
         return tuple(each.name for each in self.links)
 
     @property
+    def counted(self) -> tuple[Mandate, ...]:
+        """The links of which each use counts, in the order in which they are locked."""
+        return tuple(sorted((each for each in self.links if each.max_uses), key=lambda each: each.id))
+
+    @property
     def scope(self) -> MandateScope:
         """What all of its links cover."""
         return self.mandate.scope.both(self.parent.scope) if self.parent else self.mandate.scope

@@ -102,6 +102,7 @@ class Mandate:
             beings.
         state: what is stored; EXPIRED is never stored, it follows from the time.
         accept_time: when it became ACTIVE.
+        max_uses, uses: how often it may be used, 0 for as often as one likes; and how often it was (decision 0084).
     """
 
     id: str
@@ -128,6 +129,8 @@ class Mandate:
     evidence: str = ""
     witnesses: tuple[str, ...] = ()
     backers: tuple[str, ...] = ()
+    max_uses: int = 0
+    uses: int = 0
 
     @property
     def name(self) -> str:
@@ -175,6 +178,10 @@ def check_draft(draft: Mandate, now: datetime) -> None:
         raise invalid_field("mandate.agent", "mandate.self", "must be another than the principal")
     if draft.expire_time <= max(draft.begin_time, now):
         raise invalid_field("mandate.end_time", "term.order", "must be later than start_time and than now")
+    if draft.max_uses and draft.agent.startswith("//"):
+        raise invalid_field(
+            "mandate.max_uses", "mandate.counted_here", "is counted here: of agents of this region alone"
+        )
     if draft.all_items == bool(draft.item_codes):
         raise invalid_field("mandate.scope", "mandate.items", "needs either all_items or item_codes")
 
@@ -219,6 +226,12 @@ def check_holds(mandate: Mandate, now: datetime) -> None:
     state = mandate.state_at(now)
     if state is not MandateState.ACTIVE or now < mandate.begin_time:
         raise reasons.mandate_not_active("the mandate does not hold now", mandate=mandate.name, state=state)
+
+
+def check_left(mandate: Mandate) -> None:
+    """Raises PermissionDenied MANDATE_USED_UP where a mandate was used as often as it may be."""
+    if 0 < mandate.max_uses <= mandate.uses:
+        raise reasons.mandate_used_up("it was used as often as it may be", mandate=mandate.name)
 
 
 def check_item(name: str, scope: MandateScope, item_codes: Collection[str], power: MandatePower) -> None:

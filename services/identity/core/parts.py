@@ -9,6 +9,7 @@ from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
+from libs.rpc.quotas import ClientQuotas
 from libs.security.once import UsedOnce
 from libs.security.possession import ProofsOfPossession
 from services.identity.config import Config
@@ -33,6 +34,7 @@ class Parts:
         wall: the machine's clock, by which tokens and credentials live.
         codec: makes and reads tokens.
         once: what may be used once.
+        quotas: how much clients called.
         proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
         vouching: who people are, told to other regions and by them.
@@ -50,6 +52,7 @@ class Parts:
     cipher: FieldCipher
     codec: TokenCodec
     once: UsedOnce
+    quotas: ClientQuotas
     proofs: ProofsOfPossession
     records: TokenRecords
     client_secrets: ClientSecrets
@@ -60,7 +63,7 @@ class Parts:
 def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
     """Makes the parts of the process ``process``, whose tokens ``keys`` sign."""
     home, database, clock = config.region.id, process.database, process.clock
-    seconds = config.tokens.access_seconds
+    seconds, quota = config.tokens.access_seconds, config.clients.quota
     return Parts(
         home=home,
         base_url=config.public.base_url,
@@ -72,8 +75,11 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         audit=process.audit,
         pages=process.pages,
         cipher=process.cipher,
-        codec=TokenCodec(keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds),
+        codec=TokenCodec(
+            keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds, quota=quota
+        ),
         once=UsedOnce(process.redis, home, "identity:once"),
+        quotas=ClientQuotas(process.redis, process.wall, home),
         proofs=process.proofs,
         records=TokenRecords(process.audit),
         client_secrets=ClientSecrets(process.keys, process.provider),

@@ -16,6 +16,7 @@ from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update, of
 from services.identity.core import schema
+from services.identity.core.client_rules import Client
 
 _TOKENS_LIVE = timedelta(hours=1)
 """No access token of a sign-in is about for longer after the last one was given."""
@@ -46,6 +47,7 @@ sign_in_grants = sa.Table(
     columns.nothing_yet("device_name"),
     columns.moment("expire_time"),
     columns.text("bound_key"),
+    columns.counted("client_suspensions"),
     *columns.life(),
     sa.Index("sign_in_grants_of_person", "person", "client"),
     sa.Index("sign_in_grants_of_session", "session"),
@@ -65,6 +67,7 @@ class GrantEnd(StrEnum):
     """By the client itself (RFC 7009)."""
     COPIED = "COPIED"
     """Its code or a refresh token came twice."""
+    CLIENT_SUSPENDED = "CLIENT_SUSPENDED"
 
 
 @of(sign_in_grants)
@@ -86,6 +89,7 @@ class SignInGrant:
         expire_time: until when the client can go on at most; None of those that were before it was kept.
         bound_key: the thumbprint of the key for which the code was asked (`dpop_jkt`), or to which its first tokens are bound; empty where
             they are bearers'.
+        client_suspensions: how often the client had been suspended when it was asked for; once more, and it is over.
     """
 
     id: str
@@ -112,12 +116,21 @@ class SignInGrant:
     device_name: bytes = b""
     expire_time: datetime | None = None
     bound_key: str = ""
+    client_suspensions: int = 0
     version: int = 1
 
     @property
     def name(self) -> str:
         """What records call it."""
         return f"signInGrants/{self.id}"
+
+
+@of(sign_in_grants)
+@dataclass(frozen=True, slots=True)
+class EndedGrant:
+    """A sign-in of which it was noted that it ended."""
+
+    id: str
 
 
 ADD, UPDATE = Addition(SignInGrant), Update(SignInGrant)
@@ -131,7 +144,7 @@ _OF_SESSIONS = Query(
 _AGREED = Query(
     SignInGrant,
     """SELECT {columns} FROM sign_in_grants
-    WHERE person = :person AND client = :client AND revoke_time IS NULL
+    WHERE person = :person AND client = :client AND revoke_time IS NULL AND client_suspensions = :suspensions
       AND NOT EXISTS (SELECT FROM sessions WHERE sessions.id = sign_in_grants.session AND sessions.state = 'ENDED')
     ORDER BY create_time DESC LIMIT 1""",
 )
@@ -141,6 +154,17 @@ UPDATE sign_in_grants SET revoke_time = CAST(:now AS timestamptz), revoke_reason
 WHERE id IN (SELECT id FROM sign_in_grants WHERE revoke_time IS NULL AND {which} ORDER BY id FOR UPDATE)
 RETURNING {columns}
 """
+_SUSPENDED = Query(
+    EndedGrant,
+    """UPDATE sign_in_grants SET revoke_time = CAST(:now AS timestamptz), revoke_reason = :why,
+      update_time = CAST(:now AS timestamptz), version = version + 1
+    WHERE id IN (
+      SELECT given.id FROM clients JOIN sign_in_grants AS given
+        ON given.client = clients.id AND given.revoke_time IS NULL AND given.client_suspensions < clients.suspensions
+      WHERE clients.suspensions > 0 AND CAST(:client AS text) IN ('', clients.id)
+      LIMIT 500 FOR UPDATE OF given SKIP LOCKED)
+    RETURNING {columns}""",
+)
 _IN_SESSION = Query(SignInGrant, _END.replace("{which}", "session = CAST(:session AS uuid)"))
 _OF_PERSON = Query(SignInGrant, _END.replace("{which}", "person = :person"))
 _AT_CLIENT = Query(SignInGrant, _END.replace("{which}", "person = :person AND client = :client"))
@@ -156,9 +180,17 @@ async def grant(connection: DatabaseConnection, identifier: str, *, lock: bool =
     return await (_LOCK if lock else _BY_ID).first(connection, id=identifier)
 
 
-async def agreed_before(connection: DatabaseConnection, person: str, client: str) -> SignInGrant | None:
-    """Reads the last grant of a person to a client that was taken back neither by itself nor with its session, or None."""
-    return await _AGREED.first(connection, person=person, client=client)
+async def agreed_before(connection: DatabaseConnection, person: str, client: Client) -> SignInGrant | None:
+    """Reads the last grant of a person to a client that was taken back neither by itself, its session nor a suspension, or None."""
+    return await _AGREED.first(connection, person=person, client=client.id, suspensions=client.suspensions)
+
+
+async def note_suspended(connection: DatabaseConnection, now: datetime, client: str = "") -> int:
+    """Notes of some sign-ins that their client's suspension ended them, of one client where it is named; returns of how many.
+
+    They are over without it: it is what people are shown.
+    """
+    return len(await _SUSPENDED.all(connection, now=now, client=client, why=GrantEnd.CLIENT_SUSPENDED))
 
 
 async def end_in_session(connection: DatabaseConnection, session: str, why: GrantEnd, now: datetime) -> None:

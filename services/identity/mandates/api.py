@@ -155,6 +155,8 @@ class GuardianApi:
         draft, actor = request.mandate, call.actor
         if kind_of(draft) not in (None, MandateKind.GUARDIAN):
             raise invalid_field("mandate.kind", "mandate.kind", "is GUARDIAN, where it is said")
+        if draft.max_uses:
+            raise invalid_field("mandate.max_uses", "mandate.max_uses", "is for what a principal gives")
         agent = local_name(draft.agent, self._parts.home)
         actor.require_impartial(draft.principal, agent)
 

@@ -54,6 +54,7 @@ def new_mandate(draft: pb.Mandate, agent: str, granter: str, now: datetime) -> M
         parent=draft.parent,
         regions=_regions(draft),
         evidence=draft.evidence,
+        max_uses=draft.max_uses,
     )
 
 
@@ -85,6 +86,8 @@ def mandate_message(row: Mandate, now: datetime) -> pb.Mandate:
         limits=_limits(row),
         evidence=row.evidence,
         witnesses=row.witnesses,
+        max_uses=row.max_uses,
+        uses=row.uses,
     )
 
 

@@ -29,6 +29,7 @@ authorization_requests = sa.Table(
     columns.nothing_yet("challenge"),
     columns.moment("challenge_time"),
     columns.identifier("device", nullable=True),
+    columns.counted("client_suspensions"),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("authorization_requests_expire", "expire_time"),
@@ -58,6 +59,7 @@ class AuthorizationRequest:
         person, proven_time: whose password was right, and when: who still has to show a one-time code.
         challenge, challenge_time: what a passkey has to sign, and since when; empty where nobody asked to use one, or one was tried.
         device: the id of the device at which the person wants to sign in; None where they do in this browser.
+        client_suspensions: how often the client had been suspended when it asked.
     """
 
     id: str
@@ -72,6 +74,7 @@ class AuthorizationRequest:
     challenge: bytes = b""
     challenge_time: datetime | None = None
     device: str | None = None
+    client_suspensions: int = 0
 
 
 ADD = Addition(AuthorizationRequest)

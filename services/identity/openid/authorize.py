@@ -118,7 +118,7 @@ class Authorizations:
         self, device: DeviceAuthorization, browser: str, session: SignInSession | None, address: str
     ) -> tuple[NextStep, str]:
         """Begins to answer a browser in which somebody typed a device's code; returns as :meth:`begin`. Raises NotAsked."""
-        client = await self._client(device.client)
+        client = _as_asked(await self._client(device.client), device.client_suspensions)
         # Always asked: whoever sent the person here may sit at another device than they believe.
         parameters = {"client_id": client.id, "scope": device.scope, "prompt": "consent"}
         if device.acr_values:
@@ -130,7 +130,7 @@ class Authorizations:
     async def found(self, ticket: str, browser: str) -> tuple[AuthorizationRequest, Client]:
         """Returns the request that a page of ours goes on with; raises NotAsked where it is over, or another browser's."""
         asked = await self._found(ticket, browser)
-        return asked, await self._client(asked.client)
+        return asked, _as_asked(await self._client(asked.client), asked.client_suspensions)
 
     async def go_on(
         self,
@@ -225,7 +225,7 @@ class Authorizations:
 
     async def _agreed_before(self, asked: AuthorizationRequest, client: Client, session: SignInSession) -> bool:
         async with self._parts.database.read() as connection:
-            before = await sign_in_grants.agreed_before(connection, session.person, client.id)
+            before = await sign_in_grants.agreed_before(connection, session.person, client)
         return before is not None and set(asked.parameters.get("scope", "").split()) <= set(before.scope.split())
 
     async def _answered(self, asked: AuthorizationRequest, client: Client, session: SignInSession, address: str) -> str:
@@ -256,6 +256,7 @@ class Authorizations:
             address=self._parts.cipher.encrypt_text(sign_in_grants.ADDRESS, identifier, address),
             expire_time=now + CODE_LASTS,
             bound_key=parameters.get("dpop_jkt", ""),
+            client_suspensions=asked.client_suspensions,
         )
 
         async def work(tx: Transaction) -> None:
@@ -272,7 +273,15 @@ class Authorizations:
     ) -> str:
         ticket, now = secrets.token_urlsafe(32), self._parts.wall.now()
         made = AuthorizationRequest(
-            uuid7(), digest(ticket), client.id, parameters, browser, now + lasts, now, device=device
+            id=uuid7(),
+            ticket=digest(ticket),
+            client=client.id,
+            parameters=parameters,
+            browser=browser,
+            expire_time=now + lasts,
+            create_time=now,
+            device=device,
+            client_suspensions=client.suspensions,
         )
         async with self._parts.database.transaction() as connection:
             await authorizations.forget(connection, now)
@@ -290,6 +299,7 @@ class Authorizations:
             )
         if found is None or found.browser or plain_id(parameters.get("client_id", "")) != found.client:
             raise NotAsked("request_uri")
+        _as_asked(await self._client(found.client), found.client_suspensions)
         return found.parameters
 
     async def _client(self, client_id: str) -> Client:
@@ -323,6 +333,13 @@ def described(asked: AuthorizationRequest) -> tuple[list[str], tuple[str, ...]]:
     scope = asked.parameters.get("scope", "")
     permissions = permissions_of(scope)
     return [each for each in scope.split() if each not in permissions], permissions
+
+
+def _as_asked(client: Client, suspensions: int) -> Client:
+    """Returns the client; raises NotAsked where it was suspended since it asked, whatever it is now (decision 0084)."""
+    if client.suspensions != suspensions:
+        raise NotAsked
+    return client
 
 
 def _level(acr_values: str, client: Client) -> int:

@@ -80,8 +80,8 @@ class CodeGrants:
             if grant.code_use_time is not None:
                 await self.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return ExchangeOutcome(reason="the code was used before; nothing that it gave is good any more")
-            person = await self.stands(tx, grant)
-            if grant.code_expire_time <= now or person is None:
+            person = await self.stands(tx, party, grant)
+            if grant.revoke_time is not None or grant.code_expire_time <= now or person is None:
                 return ExchangeOutcome(reason="the code is over")
             if grant.bound_key not in ("", asked.key):
                 raise not_proven("dpop_jkt", "the code was asked for with another key")
@@ -106,7 +106,7 @@ class CodeGrants:
             if grant is None or grant.client != party.id:
                 return ExchangeOutcome(reason="there is no such refresh token")
             now = self._parts.wall.now()
-            person = await self.stands(tx, grant)
+            person = await self.stands(tx, party, grant)
             if grant.revoke_time is not None or _over(grant, now) or person is None:
                 return ExchangeOutcome(reason="the refresh token is over")
             next_one = _following(grant, generation, now)
@@ -152,8 +152,10 @@ class CodeGrants:
             raise OAuthRefusal(told["error"], told.get("error_description", ""), status=outcome.reply.status)
         return dict(outcome.reply.body)
 
-    async def stands(self, tx: Transaction, grant: SignInGrant) -> Person | None:
-        """Returns the person where they can still act, and did not end the session; else None."""
+    async def stands(self, tx: Transaction, client: Client, grant: SignInGrant) -> Person | None:
+        """Returns the person where they can still act, did not end the session, and the client was not suspended since; else None."""
+        if grant.client_suspensions != client.suspensions:
+            return None
         try:
             person = await active_person(tx.connection, grant.person)
         except TongbanError:
@@ -182,9 +184,10 @@ class CodeGrants:
         """Builds what the access token says: what was granted, of what the client may have now."""
         asked = narrowed.split() or grant.scope.split()
         scope = (*sorted(OPENID_SCOPES.intersection(asked, grant.scope.split())), *_permitted(client, grant, asked))
-        made = access(self._parts.codec.issue(key), grant.person, ActorKind.PERSON, scope, client.end)
+        issue = self._parts.codec.issue(key)
+        made = access(issue, grant.person, ActorKind.PERSON, scope, client.end)
         return replace(
-            through(client, made),
+            through(issue, client, made),
             acr=grant.assurance,
             auth_time=int(grant.auth_time.timestamp()),
             sid=grant.session,
@@ -234,6 +237,8 @@ class CodeGrants:
         async with self._parts.database.read() as connection:
             grant = await sign_in_grants.grant(connection, shown[0])
             if grant is None or grant.client != client.id or grant.generation != shown[1]:
+                return None
+            if grant.client_suspensions != client.suspensions:
                 return None
             ended = await self._sessions.ended(connection, grant.session)
         return None if ended or grant.revoke_time or _over(grant, self._parts.wall.now()) else grant

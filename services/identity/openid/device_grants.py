@@ -46,7 +46,7 @@ class DeviceGrants:
                 if grant is not None:
                     await self._code_grants.revoke_grant(tx, grant, GrantEnd.COPIED, now)
                 return ExchangeOutcome(reason="the device code was used before; nothing that it gave is good any more")
-            person = await self._code_grants.stands(tx, grant) if grant is not None else None
+            person = await self._code_grants.stands(tx, party, grant) if grant is not None else None
             if grant is not None and (grant.revoke_time is not None or person is None):
                 return ExchangeOutcome(reason="the sign-in is over")
             made = self._tokens(party, grant, person, asked.key)
@@ -77,7 +77,8 @@ class DeviceGrants:
         if device.state is DeviceState.PENDING:
             wait = next_interval(device.interval_seconds, too_soon=too_soon)
             await device_requests.polled(tx.connection, device.id, wait, now)
-        over, approved = device.expire_time <= now, _APPROVED.get(device.state)
+        approved = _APPROVED.get(device.state)
+        over = device.expire_time <= now or device.client_suspensions != party.suspensions
         asking = AskingDevice(party.id, device.scope, over, approved, too_soon)
         return Exchange(self._parts.codec, party, held=grant, tokens=made, device=asking).answered(form)
 

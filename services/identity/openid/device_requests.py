@@ -30,6 +30,7 @@ device_authorizations = sa.Table(
     columns.identifier("sign_in_grant", nullable=True),
     sa.Column("interval_seconds", sa.Integer, nullable=False),
     columns.moment("poll_time"),
+    columns.counted("client_suspensions"),
     columns.moment("expire_time", nullable=False),
     columns.moment("create_time", nullable=False),
     sa.Index("device_authorizations_expire", "expire_time"),
@@ -62,6 +63,7 @@ class DeviceAuthorization:
         sign_in_grant: the id of what was granted.
         interval_seconds: how long the device waits between two questions.
         poll_time: when it last asked.
+        client_suspensions: how often the client had been suspended when the device asked.
     """
 
     id: str
@@ -78,6 +80,7 @@ class DeviceAuthorization:
     state: DeviceState = DeviceState.PENDING
     sign_in_grant: str | None = None
     poll_time: datetime | None = None
+    client_suspensions: int = 0
 
     @property
     def name(self) -> str:

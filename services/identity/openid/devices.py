@@ -73,6 +73,7 @@ class Devices:
             interval_seconds=FIRST_INTERVAL,
             expire_time=now + DEVICE_LASTS,
             create_time=now,
+            client_suspensions=client.suspensions,
         )
         async with self._parts.database.transaction() as connection:
             await device_requests.forget(connection, now - DEVICE_LASTS)
@@ -164,6 +165,7 @@ class Devices:
             address=cipher.encrypt_text(sign_in_grants.ADDRESS, identifier, address),
             device_name=cipher.encrypt_text(sign_in_grants.DEVICE_NAME, identifier, shown.name),
             expire_time=now + DEVICE_LASTS,
+            client_suspensions=asked.client_suspensions,
         )
 
     def _index(self, code: str) -> bytes:

@@ -1,10 +1,11 @@
-"""Forgets what signing in leaves behind: counts of attempts, and pages that were opened and are over."""
+"""Forgets what signing in leaves behind: counts of attempts, pages that were opened and are over; notes what suspensions ended."""
 
 from datetime import timedelta
 from typing import Any
 
 from libs.background import forever
 from libs.db.query import Query
+from services.identity.core import sign_in_grants
 from services.identity.core.parts import Parts
 from services.identity.signin import store
 from services.identity.signin.rules import EnrollmentRow
@@ -30,10 +31,12 @@ class Forgetter:
         await forever("signin", self.forget, _PAUSE_SECONDS)
 
     async def forget(self) -> None:
-        """Forgets what has been over for a day."""
+        """Forgets what has been over for a day, and notes of sign-ins that a suspension ended them."""
         before = self._parts.wall.now() - _KEPT
         statements: tuple[Query[Any], ...] = (store.FORGET_ATTEMPTS, _FORGET_ENROLLMENTS)
         async with self._parts.database.read() as connection:
             for statement in statements:
                 while await statement.all(connection, before=before):
                     pass
+            while await sign_in_grants.note_suspended(connection, self._parts.wall.now()):
+                pass

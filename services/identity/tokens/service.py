@@ -16,6 +16,7 @@ from services.identity.core.token_records import TokenRequest, token_name
 from services.identity.core.trust import TrustDirection, require_covered
 from services.identity.tokens import rules
 from services.identity.tokens.acceptance import GuestAcceptance
+from services.identity.tokens.mandate_uses import MandateUses
 from services.identity.tokens.parties import Parties
 from services.identity.tokens.routes import (
     ACCESS_URN,
@@ -41,6 +42,7 @@ class TokenExchange:
         self._parts = parts
         self._certified = certified_windows
         self._parties = Parties(parts.clock, parts.wall)
+        self._uses = MandateUses(parts)
         self._ways: dict[ExchangeKind, Make] = {
             ExchangeKind.ASSERT: self._assert,
             ExchangeKind.ACCEPT: GuestAcceptance(parts).accept,
@@ -63,6 +65,8 @@ class TokenExchange:
         for shown in asked.shown:
             # What does not stand now was told above; what stands again since bears no token of before.
             await self._parts.withdrawals.check(from_claims(shown.payload(), ""))
+        if kind is ExchangeKind.ACT_FOR and request.mandate:
+            await self._uses.count(request.mandate, asked.shown[0], made, asked)
         if kind is not ExchangeKind.ACCEPT:
             await self._parts.records.write(asked, made, token=token_name(made), transaction=made.txn)
         urn, token_type = _URNS[made.type], made.token_type if made.type is TokenType.ACCESS else "N_A"

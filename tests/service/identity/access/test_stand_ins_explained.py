@@ -28,6 +28,8 @@ async def test_a_substitute_may_what_the_post_gives_while_it_holds(home: Town) -
     assert told.outcome == pb.ACCESS_OUTCOME_POSSIBLE
     (permission,) = [each for each in told.findings if each.rule == pb.ACCESS_RULE_PERMISSION]
     assert [*permission.sources] == [home.posts["reviewing"], made.name]
+    (hat,) = [each for each in told.findings if each.rule == pb.ACCESS_RULE_SUBSTITUTION]
+    assert (hat.fulfilled, hat.actual, [*hat.sources]) == (True, away, [made.name])
     assert await reason_of(_ask(home, substitute, made.name)) == "RESOURCE_NOT_FOUND"
     assert await reason_of(_ask(home, other, NONE)) == "RESOURCE_NOT_FOUND"
     assert await reason_of(_ask(home, await home.person(), made.name)) == "FIELD_INVALID"

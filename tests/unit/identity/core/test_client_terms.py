@@ -9,7 +9,8 @@ from libs.errors import InvalidArgument
 from services.identity.core.client_terms import ClientTerms, allows, check_ranges, in_common
 
 DAY = datetime(2024, 6, 3, tzinfo=UTC)
-STANDS = ClientTerms(("cases.cases.*",), ("PERSON",), 3, ("203.0.113.0/24",), DAY)
+BACK = ("https://a.test/back", "https://b.test/back")
+STANDS = ClientTerms(("cases.cases.*",), ("PERSON",), 3, ("203.0.113.0/24",), DAY, "", False, BACK, BACK[:1])
 NARROWER = (
     {"scopes": ()},
     {"scopes": ("cases.cases.get",)},
@@ -19,6 +20,9 @@ NARROWER = (
     {"ip_ranges": ("203.0.113.1/32", "203.0.113.9/32")},
     {"expire_time": DAY - timedelta(seconds=1)},
     {"sender_constraint": "DPOP"},
+    {"redirect_uris": BACK[1:]},
+    {"redirect_uris": ()},
+    {"post_logout_redirect_uris": ()},
 )
 WIDER = (
     {"scopes": ("cases.*",)},
@@ -31,6 +35,8 @@ WIDER = (
     {"ip_ranges": ("::/0",)},
     {"expire_time": DAY + timedelta(seconds=1)},
     {"expire_time": None},
+    {"redirect_uris": (*BACK, "https://a.test/back2")},
+    {"post_logout_redirect_uris": BACK},
 )
 
 

@@ -105,3 +105,12 @@ def test_those_near_are_named_up_to_fifty() -> None:
     fifty = [f"persons/{number}" for number in range(50)]
     assert named_near(fifty) == tuple(fifty)
     assert named_near([*fifty, "persons/50"]) == ("*",)
+
+
+def test_a_regions_default_quota_holds_for_clients_whose_contract_names_none() -> None:
+    region, firm = replace(LUAN, quota=(5, 900)), "organizations/00000000-0000-7000-8000-000000000001"
+    ours, theirs = client("erp", ClientKind.SYSTEM), replace(client("erp", ClientKind.SYSTEM), owner=firm)
+    agreed = replace(theirs, quota_per_day=7)
+    assert [issue.for_client(region, each, ()).quota for each in (ours, theirs, agreed)] == [(), (5, 900), (0, 7)]
+    assert issue.for_client(LUAN, theirs, ()).quota == ()
+    assert issue.for_service(region, "cases", ()).quota == ()
