@@ -23,6 +23,7 @@ from services.identity.api_clients.owning import answers_for, firm_of
 from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
 from services.identity.api_clients.terms import changed_terms, take_less
 from services.identity.api_clients.updating import client_change, wanted_client
+from services.identity.api_clients.usage import client_of, usage_message
 from services.identity.core import client_rules, clients, logout_notices, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
@@ -85,14 +86,25 @@ class ClientApi:
 
     async def get_client(self, request: pb.GetClientRequest, call: Call) -> resources.Client:
         """Gets a client, without its secret."""
-        person = call.actor.standing is Standing.PERSON
+        return client_message(await self._read(request.name, call.actor), self._parts.wall.now())
+
+    async def get_usage(self, request: pb.GetUsageRequest, call: Call) -> resources.Usage:
+        """Gets what a client has used of what it may."""
+        row = await self._read(client_of(request.name), call.actor)
+        now = self._parts.wall.now()
+        used = await self._parts.quotas.used(row.id, now) if row.quota else None
+        return usage_message(row, used, now)
+
+    async def _read(self, name: str, actor: Actor) -> Client:
+        """Reads a client for who may see it; raises NotFound."""
+        person = actor.standing is Standing.PERSON
         if not person:
-            _check_reach(call.actor, request.name, "identity.clients.list")
+            _check_reach(actor, name, "identity.clients.list")
         async with self._parts.database.read() as connection:
-            row = await clients.client(connection, request.name)
-        if person and not answers_for(call.actor, row):
-            raise not_found(request.name)
-        return client_message(row, self._parts.wall.now())
+            row = await clients.client(connection, name)
+        if person and not answers_for(actor, row):
+            raise not_found(name)
+        return row
 
     async def list_clients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
         """Lists clients by name; people those of the firm that they act for."""

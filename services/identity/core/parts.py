@@ -9,6 +9,7 @@ from libs.db.engine import Database
 from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
+from libs.rpc.quotas import ClientQuotas
 from libs.security.once import UsedOnce
 from libs.security.possession import ProofsOfPossession
 from services.identity.config import Config
@@ -36,6 +37,7 @@ class Parts:
         proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
         vouching: who people are, told to other regions and by them.
+        quotas: counts what clients call.
     """
 
     home: str
@@ -55,6 +57,7 @@ class Parts:
     client_secrets: ClientSecrets
     withdrawals: TokenWithdrawals
     vouching: Vouching
+    quotas: ClientQuotas
 
 
 def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
@@ -79,4 +82,5 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         client_secrets=ClientSecrets(process.keys, process.provider),
         withdrawals=TokenWithdrawals(database, process.wall, process.withdrawals),
         vouching=Vouching(database, process.cipher, clock),
+        quotas=process.quotas,
     )
