@@ -26,6 +26,8 @@ _PAGES = (
     "/tongban.binpb",
     "/verify",
     "/healthz",
+    "/status",
+    "/status.json",
     "/my",
 )
 _RETRIES = 40
