@@ -20,7 +20,7 @@ from services.identity.api_clients import store
 from services.identity.api_clients.convert import client_message
 from services.identity.api_clients.drafts import check_new, drafted
 from services.identity.api_clients.owning import answers_for, firm_of
-from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
+from services.identity.api_clients.requesting import MOST_WAITING, begun, check_from_outside, firm_asked
 from services.identity.api_clients.terms import changed_terms, take_less
 from services.identity.api_clients.updating import client_change, wanted_client
 from services.identity.api_clients.usage import client_of, usage_message
@@ -235,16 +235,17 @@ class ClientRequestApi:
         self._parts = parts
 
     async def request_client(self, request: pb.RequestClientRequest, call: Call) -> resources.Client:
-        """Asks for a client of the firm that the caller acts for."""
+        """Asks for a client of the firm that the caller acts for; a sandbox gives what harms nobody at once."""
         asked, wall = request.client, self._parts.wall
 
         async def work(tx: Transaction) -> resources.Client:
             firm, draft = firm_asked(call.actor, asked), drafted(self._parts, asked)
             check_new(asked, draft)
             check_from_outside(draft)
-            wanted = replace(draft, owner=firm, applicant=call.actor.person, state=ClientState.REQUESTED)
+            asking = replace(draft, owner=firm, applicant=call.actor.person)
+            wanted = begun(asking, self._parts.environment, wall.now())
             await active_organization(tx.connection, firm)
-            if await store.waiting(tx.connection, firm, MOST_WAITING) >= MOST_WAITING:
+            if await store.asked_for(tx.connection, firm, wall.now(), MOST_WAITING) >= MOST_WAITING:
                 raise state_conflict(firm, ClientState.REQUESTED, ClientState.ACTIVE, ClientState.REFUSED)
             row = await store.ADD.add(tx.connection, replace(wanted, create_time=tx.now, update_time=tx.now))
             tx.emit(row.name, events.ClientRequested(client=row.name, kind=asked.kind, owner=firm))
