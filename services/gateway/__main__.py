@@ -22,6 +22,7 @@ from services.gateway.my.pages import my_pages
 from services.gateway.my.signing_in import JWKS_PATH, PeopleSignIn
 from services.gateway.neighbours import Neighbours
 from services.gateway.pages import Portal
+from services.gateway.partner_pages import PartnerPages
 from services.gateway.reflection import reflection_server
 from services.gateway.service_states import ServiceStates
 from services.gateway.status_pages import StatusPages
@@ -65,8 +66,8 @@ async def serve(config: GatewayConfig) -> None:
     sign_in = _sign_in(config)
     mine = my_pages(config, sign_in, neighbours.service).routes() if sign_in else []
     states = ServiceStates(neighbours.health, SystemClock())
-    status = StatusPages(config, states).routes()
-    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine, *status))
+    told = [*StatusPages(config, states).routes(), *PartnerPages(config).routes()]
+    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine, *told))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
     watching = [asyncio.ensure_future(each) for each in (Circuits(config, neighbours.asking()).run(), states.run())]

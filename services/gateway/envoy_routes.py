@@ -26,6 +26,7 @@ _PAGES = (
     "/tongban.binpb",
     "/verify",
     "/healthz",
+    "/partners",
     "/status",
     "/status.json",
     "/my",

@@ -12,7 +12,7 @@ from tests.peers.test_axe import faults_of
 from tests.support.browser import CHROMIUM, FLAGS
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
-_PAGES = ("/status",)
+_PAGES = ("/status", "/partners")
 
 
 @pytest.fixture(scope="module")
