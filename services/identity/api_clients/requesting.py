@@ -60,8 +60,7 @@ def begun(asked: Client, region: ClientEnvironment, wall: datetime) -> Client:
         region: what the region is for.
         wall: the time by the machine's clock.
     """
-    at_once = asked.kind is ClientKind.PARTNER and all(covers(AT_ONCE, scope) for scope in asked.scopes)
-    if region is not ClientEnvironment.SANDBOX or not at_once:
+    if region is not ClientEnvironment.SANDBOX or not _touches_nobody(asked):
         return replace(asked, state=ClientState.REQUESTED)
     end = wall + timedelta(days=TRIAL_DAYS)
     return replace(
@@ -76,3 +75,9 @@ def begun(asked: Client, region: ClientEnvironment, wall: datetime) -> Client:
 def _at_most(asked: int, limit: int) -> int:
     """A limit of calls, where 0 asks for none."""
     return min(asked or limit, limit)
+
+
+def _touches_nobody(asked: Client) -> bool:
+    """Whether it is a partner's system that nobody signs in to, that is told of nobody, and that we call nowhere."""
+    alone = not asked.signs_people_in and not asked.backchannel_logout_uri
+    return asked.kind is ClientKind.PARTNER and alone and all(covers(AT_ONCE, scope) for scope in asked.scopes)

@@ -94,6 +94,9 @@ async def test_it_asks_gets_a_token_and_sees_its_first_call_counted(trial: Town)
         {"scopes": ["identity.clients.list"]},
         {"scopes": ["identity.clients.*"]},
         {"kind": CHANNEL, "assertion_right": RIGHT},
+        {"sign_in": resources_pb2.ClientSignIn(redirect_uris=["https://partner.test/back"])},
+        {"device_sign_in": True},
+        {"backchannel_logout_uri": "https://partner.test/out"},
     ],
 )
 async def test_what_could_touch_others_waits_for_people(trial: Town, fields: dict[str, Any]) -> None:
