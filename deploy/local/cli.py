@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import psutil
 import typer
@@ -21,7 +23,7 @@ from deploy.local.doctor import Doctor
 from deploy.local.launch import Cluster, NotStarted, stop_running
 from deploy.local.own_settings import WrongSettings
 from deploy.local.regions import MOST_REPLICAS, REGIONS
-from deploy.local.sandbox import NotBare, furnish
+from deploy.local.sandbox import NoSandbox, NotBare, furnish, require_sandboxes
 from deploy.local.state import ProcessSnapshot, Snapshot, StateFolder
 from libs.errors import TongbanError
 
@@ -202,6 +204,37 @@ def _table(described: dict[str, Any]) -> Table:
         pid = str(each["pid"] or "")
         table.add_row(each["region"], each["name"], each["phase"], pid, ports, str(each["restarts"]), size)
     return table
+
+
+@app.command()
+def reset(
+    state: State = _STATE, yes: Annotated[bool, typer.Option("--yes", help="Empty it without asking.")] = False
+) -> None:
+    """Empties a sandbox and furnishes it anew: all services, data, people, clients and keys. Refused where a region is for real affairs."""
+    folder = StateFolder(state)
+    regions = (folder.read() or Snapshot(0, False, "", [], [])).regions
+    try:
+        require_sandboxes(regions)
+    except NoSandbox as error:
+        raise _refuse(error) from None
+    if not yes and not typer.confirm(f"Empty {folder.folder}, with all clients that partners have there?"):
+        raise typer.Exit(1)
+    first, second = [*(urlsplit(region.gateway).port for region in regions), None][:2]
+    with _settings_kept(folder.folder):
+        down(state=state, purge=True, yes=True)
+    up(regions=len(regions), detach=True, state=state, port=first, port2=second, replicas=None, sandbox=True)
+
+
+@contextmanager
+def _settings_kept(folder: Path) -> Iterator[None]:
+    """Keeps the operator's own settings through a purge, beside what it deletes."""
+    settings, kept = folder / own_settings.FILE, folder / f"{own_settings.FILE}.kept"
+    if not settings.exists():
+        yield
+        return
+    shutil.copy2(settings, kept)
+    yield
+    kept.replace(settings)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from deploy.local.demo.office import (
 )
 from deploy.local.demo.people import Registry
 from deploy.local.regions import known
+from deploy.local.settings import ENVIRONMENT, SANDBOX
 from deploy.local.state import RegionSnapshot
 
 SANDBOX_FILE, CHANNEL_FILE = "sandbox.json", "channel.json"
@@ -55,6 +56,20 @@ class Sandbox:
     applicant_name: str
     applicant_number: str
     trusted: tuple[str, ...] = ()
+
+
+class NoSandbox(Exception):
+    """It is no sandbox, or nobody knows that it is one; nothing was changed."""
+
+
+def require_sandboxes(regions: list[RegionSnapshot]) -> None:
+    """Raises NoSandbox where there is no region, or one of them was not made to try things in."""
+    if not regions:
+        raise NoSandbox("no region was started from here: `./run up --sandbox` makes one to try things in")
+    for region in regions:
+        said = Path(region.folder) / ENVIRONMENT
+        if not said.exists() or said.read_text(encoding="ascii") != SANDBOX:
+            raise NoSandbox(f"region {region.id} is for real affairs: only a sandbox is emptied")
 
 
 async def furnish(regions: list[RegionSnapshot]) -> list[Path]:

@@ -16,7 +16,7 @@ from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
 from deploy.local.regions import SERVICES, LocalRegion, PortTaken, known, settle
-from deploy.local.settings import CERTIFIED, ENVIRONMENT, keys_of, write_all
+from deploy.local.settings import CERTIFIED, ENVIRONMENT, SANDBOX, keys_of, write_all
 from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
 from deploy.pki import development, region_root
@@ -65,7 +65,7 @@ def prepare(local: LocalRegion, own: OwnSettings | None = None, *, sandbox: bool
     """
     require_keys(local.folder)
     if sandbox and not local.path("credentials.json").exists():
-        local.path(ENVIRONMENT).write_text("SANDBOX", encoding="ascii")
+        local.path(ENVIRONMENT).write_text(SANDBOX, encoding="ascii")
     development.ensure(local.path("pki"), local.region.id, CERTIFIED)
     notes = write_all(local, own)
     region_root.ensure(local.path("root"), local.region.id, keys_of(local))

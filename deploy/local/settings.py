@@ -17,7 +17,7 @@ from services.gateway.contracts import Service, read_image, services
 GATEWAY = "gateway"
 SUPERVISOR = "supervisor"
 CERTIFIED = (*SERVICES, GATEWAY, SUPERVISOR)
-ENVIRONMENT = "environment"
+ENVIRONMENT, SANDBOX = "environment", "SANDBOX"
 """The file in a region's folder that says what the region is for, where that is not real affairs."""
 
 Document = dict[str, Any]

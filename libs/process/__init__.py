@@ -188,6 +188,11 @@ class Process:
         bases = (self.config.public.base_url, self.config.identity.issuer)
         return ProofsOfPossession(UsedOnce(self.redis, self.config.region.id, "proofs"), self.wall, bases)
 
+    @cached_property
+    def quotas(self) -> ClientQuotas:
+        """Counts what clients call of the region."""
+        return ClientQuotas(self.redis, self.wall, self.config.region.id)
+
     def server(self, verifier: TokenVerifier, trusted: Check | None = None) -> ServerBuilder:
         """Returns a server builder that serves what every service does (audit log, parked events, uploads, operations).
 
@@ -197,10 +202,9 @@ class Process:
             verifier: turns access tokens into callers.
             trusted: tells whether another region is trusted now; None asks the identity service.
         """
-        quotas = ClientQuotas(self.redis, self.wall, self.config.region.id)
         may_write = self.health.require_writing
         stages = default_stages(
-            self.config, verifier, trusted or self._is_trusted, may_write, self.tracing, quotas.take, self.proofs
+            self.config, verifier, trusted or self._is_trusted, may_write, self.tracing, self.quotas.take, self.proofs
         )
         builder = ServerBuilder(self.config, stages, self.health)
         self._streams = builder.streams

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from libs.clock import SystemClock
 from libs.config import load
 from libs.observability import logs
 from libs.observability.net import App
@@ -21,7 +22,10 @@ from services.gateway.my.pages import my_pages
 from services.gateway.my.signing_in import JWKS_PATH, PeopleSignIn
 from services.gateway.neighbours import Neighbours
 from services.gateway.pages import Portal
+from services.gateway.partner_pages import PartnerPages
 from services.gateway.reflection import reflection_server
+from services.gateway.service_states import ServiceStates
+from services.gateway.status_pages import StatusPages
 
 _GRACE = 2
 
@@ -61,15 +65,18 @@ async def serve(config: GatewayConfig) -> None:
     content = ContentPages(neighbours.service, config.limits.upload_seconds)
     sign_in = _sign_in(config)
     mine = my_pages(config, sign_in, neighbours.service).routes() if sign_in else []
-    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine))
+    states = ServiceStates(neighbours.health, SystemClock())
+    told = [*StatusPages(config, states).routes(), *PartnerPages(config).routes()]
+    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine, *told))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
-    watching = asyncio.ensure_future(Circuits(config, neighbours.asking()).run())
+    watching = [asyncio.ensure_future(each) for each in (Circuits(config, neighbours.asking()).run(), states.run())]
     try:
         await pages.serve()
     finally:
-        watching.cancel()
-        await asyncio.wait([watching])
+        for each in watching:
+            each.cancel()
+        await asyncio.wait(watching)
         await reflection.stop(_GRACE)
         await neighbours.close()
         if sign_in:

@@ -26,6 +26,9 @@ _PAGES = (
     "/tongban.binpb",
     "/verify",
     "/healthz",
+    "/partners",
+    "/status",
+    "/status.json",
     "/my",
 )
 _RETRIES = 40

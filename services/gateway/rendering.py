@@ -17,13 +17,24 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 """Of every page: it loads nothing, runs nothing and tells nobody where the reader came from."""
-SCRIPT = (files("services.gateway") / "templates" / "docs.js").read_text(encoding="utf-8")
+
+
+def script_text(name: str) -> str:
+    """Returns a script of the pages."""
+    return (files("services.gateway") / "templates" / name).read_text(encoding="utf-8")
+
+
+def script_headers(script: str) -> dict[str, str]:
+    """Returns the headers of a page that runs this script and no other, which reaches this site alone."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"{HEADERS['content-security-policy']}; script-src 'sha256-{digest}'; connect-src 'self'"
+    return HEADERS | {"content-security-policy": policy}
+
+
+SCRIPT = script_text("docs.js")
 """What the documentation's page runs: search, and trying a call."""
-_SCRIPT_DIGEST = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-SCRIPT_HEADERS = HEADERS | {
-    "content-security-policy": f"{HEADERS['content-security-policy']}; script-src 'sha256-{_SCRIPT_DIGEST}'; connect-src 'self'"
-}
-"""Of the documentation's page: it runs that script and no other, which reaches this site alone."""
+SCRIPT_HEADERS = script_headers(SCRIPT)
+"""Of the documentation's page."""
 
 
 def environment(config: GatewayConfig) -> jinja2.Environment:

@@ -31,7 +31,7 @@ STANDING = {
 
 NARROWS = {
     "ClientService.SuspendClient": "takes tokens away",
-    "ClientService.RequestClient": "asks only: nobody has a token by it before administrators approved",
+    "ClientService.RequestClient": "asks only: nobody has a token by it before administrators approved, but in a sandbox for what tells of nobody",
     "ClientService.RefuseClient": "what was asked for is never had",
     "AccountService.CloseOrganization": "nobody acts for it any more",
     "StaffService.CreateStaff": "no post comes with it, and without a post there is no token",

@@ -20,9 +20,10 @@ from services.identity.api_clients import store
 from services.identity.api_clients.convert import client_message
 from services.identity.api_clients.drafts import check_new, drafted
 from services.identity.api_clients.owning import answers_for, firm_of
-from services.identity.api_clients.requesting import MOST_WAITING, check_from_outside, firm_asked
+from services.identity.api_clients.requesting import MOST_WAITING, begun, check_from_outside, firm_asked
 from services.identity.api_clients.terms import changed_terms, take_less
 from services.identity.api_clients.updating import client_change, wanted_client
+from services.identity.api_clients.usage import client_of, usage_message
 from services.identity.core import client_rules, clients, logout_notices, sign_in_grants, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
@@ -85,14 +86,25 @@ class ClientApi:
 
     async def get_client(self, request: pb.GetClientRequest, call: Call) -> resources.Client:
         """Gets a client, without its secret."""
-        person = call.actor.standing is Standing.PERSON
+        return client_message(await self._read(request.name, call.actor), self._parts.wall.now())
+
+    async def get_usage(self, request: pb.GetUsageRequest, call: Call) -> resources.Usage:
+        """Gets what a client has used of what it may."""
+        row = await self._read(client_of(request.name), call.actor)
+        now = self._parts.wall.now()
+        used = await self._parts.quotas.used(row.id, now) if row.quota else None
+        return usage_message(row, used, now)
+
+    async def _read(self, name: str, actor: Actor) -> Client:
+        """Reads a client for who may see it; raises NotFound."""
+        person = actor.standing is Standing.PERSON
         if not person:
-            _check_reach(call.actor, request.name, "identity.clients.list")
+            _check_reach(actor, name, "identity.clients.list")
         async with self._parts.database.read() as connection:
-            row = await clients.client(connection, request.name)
-        if person and not answers_for(call.actor, row):
-            raise not_found(request.name)
-        return client_message(row, self._parts.wall.now())
+            row = await clients.client(connection, name)
+        if person and not answers_for(actor, row):
+            raise not_found(name)
+        return row
 
     async def list_clients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
         """Lists clients by name; people those of the firm that they act for."""
@@ -226,16 +238,17 @@ class ClientRequestApi:
         self._parts = parts
 
     async def request_client(self, request: pb.RequestClientRequest, call: Call) -> resources.Client:
-        """Asks for a client of the firm that the caller acts for."""
+        """Asks for a client of the firm that the caller acts for; a sandbox gives what harms nobody at once."""
         asked, wall = request.client, self._parts.wall
 
         async def work(tx: Transaction) -> resources.Client:
             firm, draft = firm_asked(call.actor, asked), drafted(self._parts, asked)
             check_new(asked, draft)
             check_from_outside(draft)
-            wanted = replace(draft, owner=firm, applicant=call.actor.person, state=ClientState.REQUESTED)
+            asking = replace(draft, owner=firm, applicant=call.actor.person)
+            wanted = begun(asking, self._parts.environment, wall.now())
             await active_organization(tx.connection, firm)
-            if await store.waiting(tx.connection, firm, MOST_WAITING) >= MOST_WAITING:
+            if await store.asked_for(tx.connection, firm, wall.now(), MOST_WAITING) >= MOST_WAITING:
                 raise state_conflict(firm, ClientState.REQUESTED, ClientState.ACTIVE, ClientState.REFUSED)
             row = await store.ADD.add(tx.connection, replace(wanted, create_time=tx.now, update_time=tx.now))
             tx.emit(row.name, events.ClientRequested(client=row.name, kind=asked.kind, owner=firm))

@@ -31,7 +31,8 @@ class KnownClient:
 _LOCK = Query(Client, "SELECT {columns} FROM clients WHERE id = :id FOR UPDATE")
 _WAITING = Query(
     KnownClient,
-    "SELECT {columns} FROM clients WHERE owner = :owner AND state = 'REQUESTED' AND applicant <> '' LIMIT :most",
+    """SELECT {columns} FROM clients WHERE owner = :owner AND applicant <> '' AND (state = 'REQUESTED'
+    OR (state = 'ACTIVE' AND environment = 'SANDBOX' AND expire_time > CAST(:now AS timestamptz))) LIMIT :most""",
 )
 _EXPIRING = Query(
     Client,
@@ -77,10 +78,13 @@ async def lock(connection: DatabaseConnection, name: str, etag: str) -> Client:
     return found
 
 
-async def waiting(connection: DatabaseConnection, owner: str, most: int) -> int:
-    """Counts what was asked for from outside for an owner and waits, up to ``most``; of two that ask at once one waits."""
+async def asked_for(connection: DatabaseConnection, owner: str, now: datetime, most: int) -> int:
+    """Counts what was asked for from outside for an owner and waits, or in a sandbox holds, up to ``most``.
+
+    Of two that ask at once one waits.
+    """
     await turn(connection, f"identity:requests:{owner}")
-    return len(await _WAITING.all(connection, owner=owner, most=most))
+    return len(await _WAITING.all(connection, owner=owner, now=now, most=most))
 
 
 async def expiring(connection: DatabaseConnection, now: datetime, until: datetime) -> list[Client]:

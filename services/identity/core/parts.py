@@ -38,6 +38,7 @@ class Parts:
         proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
         vouching: who people are, told to other regions and by them.
+        quotas: counts what clients call.
     """
 
     home: str
@@ -58,6 +59,7 @@ class Parts:
     client_secrets: ClientSecrets
     withdrawals: TokenWithdrawals
     vouching: Vouching
+    quotas: ClientQuotas
 
 
 def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
@@ -85,4 +87,5 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         client_secrets=ClientSecrets(process.keys, process.provider),
         withdrawals=TokenWithdrawals(database, process.wall, process.withdrawals),
         vouching=Vouching(database, process.cipher, clock),
+        quotas=process.quotas,
     )

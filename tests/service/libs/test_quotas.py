@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from libs.access.actor import Actor, from_claims
 from libs.clock import FakeClock
 from libs.errors import ResourceExhausted
-from libs.rpc.quotas import ClientQuotas
+from libs.rpc.quotas import ClientQuotas, DayUse
 from tests.support.service import Ground
 from tests.support.town import request_id
 
@@ -76,6 +76,26 @@ async def test_what_a_second_refuses_is_not_taken_from_the_day(redis: Redis) -> 
     assert await _taken(quotas, actor, 50) == 0
 
 
+async def test_a_client_can_be_told_what_it_called_and_how_often_it_was_held_back(redis: Redis) -> None:
+    clock, client = FakeClock(NOW), request_id()
+    quotas, actor = ClientQuotas(redis, clock, "341500"), _actor(client, 2, 5)
+    assert await quotas.used(client, clock.now()) == DayUse(0, 0)
+    assert await _taken(quotas, actor, 9) == 2
+    clock.advance(timedelta(seconds=1))
+    assert await _taken(quotas, actor, 2) == 2
+    assert await quotas.used(client, clock.now()) == DayUse(4, 7)
+    # Of the next day nothing is counted yet; what is kept goes by itself.
+    assert await quotas.used(client, clock.now() + timedelta(days=1)) == DayUse(0, 0)
+    assert {await redis.ttl(key) > 0 for key in await redis.keys(f"quota:341500:{client}:*")} == {True}
+
+
+async def test_seconds_alone_count_the_day_too(redis: Redis) -> None:
+    clock, client = FakeClock(NOW), request_id()
+    quotas = ClientQuotas(redis, clock, "341500")
+    assert await _taken(quotas, _actor(client, 3, 0), 4) == 3
+    assert await quotas.used(client, clock.now()) == DayUse(3, 1)
+
+
 async def test_each_client_of_each_region_has_its_own(redis: Redis) -> None:
     clock, client = FakeClock(NOW), request_id()
     for region in ("341500", "320402"):
@@ -97,6 +117,7 @@ async def test_where_redis_is_away_nobody_is_refused_and_nobody_waits_for_it_twi
     # What would be asked now is not: the place where Redis was is not even looked at.
     quotas._take = None  # type: ignore[assignment]
     assert await _taken(quotas, actor, 3) == 3
+    assert await quotas.used("a", NOW) is None
     await away.aclose()
 
 
