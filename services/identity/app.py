@@ -76,6 +76,7 @@ from services.identity.staff.api import StaffApi
 from services.identity.substitutions.api import SubstitutionApi
 from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
+from services.identity.upstream.api import UpstreamApi
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
@@ -201,7 +202,11 @@ def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[objec
         "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
         "RegionService": [shared.regions],
         "TokenService": [TokenApi(parts, shared.exchange)],
-        "SignInService": [SignInApi(parts, shared.sign_ins), SignInGrantApi(parts)],
+        "SignInService": [
+            SignInApi(parts, shared.sign_ins),
+            SignInGrantApi(parts),
+            UpstreamApi(parts, config.upstreams),
+        ],
         "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
         "CodeService": [CodeApi(parts, shared.mint), CredentialApi(parts), ScanApi(parts, shared.scanning)],
     }
