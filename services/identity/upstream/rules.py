@@ -10,6 +10,11 @@ from services.identity.core.assurance_names import AssuranceName
 FULL_NAME = "name"
 """The claim with the full name where nothing else is said (OpenID Connect Core, 5.1)."""
 
+PROVEN = 2
+"""From this level on name and number are proven: below it they were typed in."""
+OLDEST_SECONDS = 12 * 3600
+"""Who signed in there longer ago signs in again, as here (``SESSION_LASTS``)."""
+
 
 class UpstreamState(StrEnum):
     """The life of an identity provider (UpstreamState of the contract)."""

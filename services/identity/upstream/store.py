@@ -1,5 +1,7 @@
 """Identity providers in PostgreSQL."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from libs.db import columns
@@ -45,6 +47,8 @@ _ALONE = Query(
     Upstream,
     f"SELECT {{columns}} FROM upstreams WHERE issuer = :issuer AND {_LIVING} FOR UPDATE",  # noqa: S608 - a text of our own
 )
+_ACTIVE = Query(Upstream, "SELECT {columns} FROM upstreams WHERE state = 'ACTIVE' ORDER BY create_time, id LIMIT 20")
+_OF_IDS = Query(Upstream, "SELECT {columns} FROM upstreams WHERE id = ANY(CAST(:ids AS uuid[]))")
 LISTED = FilteredList(
     Upstream,
     pb.ListUpstreamsRequest,
@@ -80,3 +84,13 @@ async def lock(connection: DatabaseConnection, name: str, etag: str) -> Upstream
 async def living(connection: DatabaseConnection, issuer: str) -> Upstream | None:
     """Reads the identity provider with this issuer that has not ended, or None."""
     return await _ALONE.first(connection, issuer=issuer)
+
+
+async def active(connection: DatabaseConnection) -> list[Upstream]:
+    """Reads those that people may be sent to, the oldest first."""
+    return await _ACTIVE.all(connection)
+
+
+async def display_names(connection: DatabaseConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Reads what those with these ids are called, by id."""
+    return {each.id: each.display_name for each in await _OF_IDS.all(connection, ids=list(ids))}
