@@ -77,8 +77,7 @@ from services.identity.staff.api import StaffApi
 from services.identity.substitutions.api import SubstitutionApi
 from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
-from services.identity.upstream.api import UpstreamApi
-from services.identity.upstream.own_links import AccountLinkApi
+from services.identity.upstream.api import AccountLinkApi, UpstreamApi
 from services.identity.upstream.service import Providers, Visits
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of

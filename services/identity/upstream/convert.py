@@ -6,11 +6,13 @@ from libs.db.etag import etag_of
 from libs.ids.uuid7 import uuid7
 from libs.rpc.messages import Names, timestamp
 from services.identity.core.assurance_names import AssuranceName, AssuranceNames
+from services.identity.upstream.links import AccountLink
 from services.identity.upstream.rules import FULL_NAME, Upstream, UpstreamState, check_words
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 _STATES = Names(pb.UpstreamState)
+_LINK_STATES = Names(pb.AccountLinkState)
 
 
 def new_upstream(asked: pb.Upstream, backers: tuple[str, ...], now: datetime) -> Upstream:
@@ -53,5 +55,18 @@ def upstream_message(row: Upstream) -> pb.Upstream:
         end_reason=row.end_reason,
         create_time=timestamp(row.create_time),
         update_time=timestamp(row.update_time),
+        etag=etag_of(row.version),
+    )
+
+
+def link_message(row: AccountLink, called: str) -> pb.AccountLink:
+    """Builds the message of a link; ``called`` is what its identity provider is called."""
+    return pb.AccountLink(
+        name=row.name,
+        upstream=f"upstreams/{row.upstream}",
+        upstream_display_name=called,
+        state=_LINK_STATES.number(row.state.value),
+        last_use_time=timestamp(row.last_use_time),
+        create_time=timestamp(row.create_time),
         etag=etag_of(row.version),
     )

@@ -12,8 +12,12 @@ from libs.db.change import Addition
 from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, Update, of
 from libs.errors import not_found
+from libs.lists import fields
+from libs.lists.listing import FilteredList
+from libs.lists.paths import Order, Path
 from services.identity.core import schema
 from services.identity.core.names import id_of
+from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 AWAY_LASTS = timedelta(minutes=15)
 """For so long somebody may take to sign in there and come back, and to say whose account here it is."""
@@ -105,6 +109,19 @@ class UpstreamVisit:
 
 
 ADD, UPDATE, ADD_VISIT = Addition(AccountLink), Update(AccountLink), Addition(UpstreamVisit)
+LISTED = FilteredList(
+    AccountLink,
+    pb.ListAccountLinksRequest,
+    account_links,
+    {
+        "state": fields.choice("state", pb.AccountLinkState),
+        "create_time": fields.moment("create_time"),
+        "last_use_time": fields.moment("last_use_time", nullable=True),
+    },
+    {"create_time": Order(("create_time", "id"), (Path(("person",)),))},
+    "create_time desc",
+)
+
 _BY_ACCOUNT = Query(
     AccountLink, "SELECT {columns} FROM account_links WHERE account = :account AND state = 'ACTIVE' FOR UPDATE"
 )

@@ -193,7 +193,7 @@ class Visits:
     async def _linked(self, tx: Transaction, person: Person, upstream: Upstream, account: bytes) -> AccountLink:
         now = self._parts.wall.now()
         made = await links.ADD.add(tx.connection, AccountLink(uuid7(), person.name, upstream.id, account, now, now))
-        tx.emit(made.name, events.AccountLinked(account_link=made.name, person=person.name, upstream=upstream.name))
+        tx.emit(made.name, events.AccountLinkAdded(account_link=made.name, person=person.name, upstream=upstream.name))
         tx.record(made.name)
         return made
 
