@@ -20,10 +20,12 @@ from libs.errors import FailedPrecondition, InvalidArgument, NotFound, not_found
 from libs.ids.uuid7 import uuid7
 from libs.observability.logs import logger
 from services.identity.core.accounts import (
+    IN_USE,
     Person,
     active_person,
     current_name,
     document_index,
+    find_person,
     normal_number,
     person_by_document,
 )
@@ -42,7 +44,7 @@ from services.identity.signin.service import (
 )
 from services.identity.upstream import links, rules, store
 from services.identity.upstream.id_tokens import LEEWAY_SECONDS, Identified, TokenRefused
-from services.identity.upstream.links import AWAY_LASTS, AccountLink, UpstreamVisit
+from services.identity.upstream.links import AWAY_LASTS, AccountLink, AccountLinkState, UpstreamVisit
 from services.identity.upstream.remote import BroughtCode, Providers
 from services.identity.upstream.rules import Upstream, UpstreamState
 from tongban.identity.v1 import events_pb2 as events
@@ -157,8 +159,8 @@ class Visits:
         proven = await self._proven(upstream, who, level)
 
         async def work(tx: Transaction) -> OpenedSession | None:
-            link = await links.link_of(tx.connection, account)
-            owner = await current_name(tx.connection, link.person) if link else proven
+            link = await self._living_link(tx, account)
+            owner = link.person if link else proven
             if not owner:
                 return None
             person = await active_person(tx.connection, owner, lock=True)
@@ -185,10 +187,26 @@ class Visits:
 
         async def work(tx: Transaction) -> None:
             holder = await active_person(tx.connection, person, lock=True)
-            if await links.link_of(tx.connection, found.account) is None:
+            if await self._living_link(tx, found.account) is None:
                 await self._linked(tx, holder, upstream, found.account)
 
         await self._parts.uow.step(page_command("link", person), work)
+
+    async def _living_link(self, tx: Transaction, account: bytes) -> AccountLink | None:
+        """Reads the link of an account there: under the name that leads on where two accounts became one; what an account had that is closed ends."""
+        link = await links.link_of(tx.connection, account)
+        if link is None:
+            return None
+        owner, now = await current_name(tx.connection, link.person), self._parts.wall.now()
+        found = await find_person(tx.connection, owner)
+        if found is not None and found.state == IN_USE:
+            if owner == link.person:
+                return link
+            return await links.UPDATE.one(tx.connection, link.id, person=owner, update_time=now)
+        await links.UPDATE.one(tx.connection, link.id, state=AccountLinkState.REMOVED, update_time=now)
+        tx.emit(link.name, events.AccountLinkRemoved(account_link=link.name, person=link.person))
+        tx.record(link.name)
+        return None
 
     async def _linked(self, tx: Transaction, person: Person, upstream: Upstream, account: bytes) -> AccountLink:
         now = self._parts.wall.now()

@@ -19,7 +19,7 @@ from services.identity.upstream import remote
 from tests.support import sql
 from tests.support.client_keys import Machine
 from tests.support.service import Ground
-from tests.support.signing_in import PASSWORD, Browser, enrolled, relying_party, sign_in_stub, told
+from tests.support.signing_in import PASSWORD, Browser, changed, enrolled, relying_party, sign_in_stub, told
 from tests.support.town import LIUAN, Town, reason_of, request_id, town
 from tests.support.upstream_double import UpstreamDouble, rsa_key, upstream_double
 from tests.support.upstreams import CLAIM, LOCAL, agreed, described, end
@@ -337,6 +337,17 @@ async def test_whose_account_is_taken_off_signs_in_by_it_no_more(believed: Belie
     assert await reason_of(removed(person)) == "STATE_CONFLICT"
     again = Browser(believed.town, believed.party)
     assert "尚未关联" in (await _through(believed, again, remaining)).text
+    await again.close()
+
+
+async def test_the_account_of_who_has_closed_theirs_is_free_again(believed: Believed, browser: Browser) -> None:
+    before, after = await believed.town.person(), await believed.town.person()
+    await _through(believed, browser, await believed.claims(before, "c-1"))
+    await changed(believed.town, f"UPDATE persons SET state = 'CLOSED' WHERE id = '{before.removeprefix('persons/')}'")
+    again = Browser(believed.town, believed.party)
+    page = await _through(believed, again, await believed.claims(after, "c-1"))
+    assert (await _acr(again, page))[1] == ["fed"]
+    assert len(await believed.links(after)) == 1
     await again.close()
 
 
