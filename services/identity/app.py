@@ -64,6 +64,7 @@ from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
 from services.identity.openid.sign_in_pages import SignInPages
+from services.identity.openid.upstream_pages import UpstreamPages
 from services.identity.regions.api import RegionApi
 from services.identity.roles.api import RoleApi
 from services.identity.sign_in_grants.api import SignInGrantApi
@@ -76,6 +77,8 @@ from services.identity.staff.api import StaffApi
 from services.identity.substitutions.api import SubstitutionApi
 from services.identity.tokens.api import TokenApi
 from services.identity.tokens.service import TokenExchange
+from services.identity.upstream.api import AccountLinkApi, UpstreamApi
+from services.identity.upstream.service import Providers, Visits
 from services.identity.verifications.api import RealNameApi
 from services.identity.verifications.register import register_of
 from services.identity.verifications.service import NameSource
@@ -101,6 +104,7 @@ class _Shared:
     scanning: Scanning
     pseudonyms: Pseudonyms
     verifiers: Mapping[VerificationMethod, Verifier]
+    providers: Providers
 
 
 async def app(process: Process) -> App:
@@ -124,7 +128,7 @@ async def app(process: Process) -> App:
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     if config.http is not None:
         enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
-        endpoints = _endpoints(process, parts, shared.exchange, shared.sign_ins, enrollments)
+        endpoints = _endpoints(process, parts, shared, enrollments)
         process.beside(HttpServer(endpoints.app(), config.http).run)
     return App(
         apis=_apis(parts, shared, config),
@@ -149,6 +153,7 @@ async def app(process: Process) -> App:
             teller.close,
             webhooks.close,
             own_door.close,
+            shared.providers.close,
             *(each.close for each in shared.verifiers.values()),
         ],
         held=HELD,
@@ -171,6 +176,7 @@ def _shared(
         scanning=Scanning(parts, mint),
         pseudonyms=Pseudonyms(maker, parts.cipher, parts.home),
         verifiers=verifiers_of(config.verifiers),
+        providers=Providers(config.upstreams, parts.codec),
     )
 
 
@@ -203,16 +209,20 @@ def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[objec
         "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
         "RegionService": [shared.regions],
         "TokenService": [TokenApi(parts, shared.exchange)],
-        "SignInService": [SignInApi(parts, shared.sign_ins), SignInGrantApi(parts)],
+        "SignInService": [
+            SignInApi(parts, shared.sign_ins),
+            SignInGrantApi(parts),
+            UpstreamApi(parts, config.upstreams),
+            AccountLinkApi(parts),
+        ],
         "WebhookService": [WebhookApi(parts, config.webhooks), WebhookDeliveryApi(parts)],
         "CodeService": [CodeApi(parts, shared.mint), CredentialApi(parts), ScanApi(parts, shared.scanning)],
     }
 
 
-def _endpoints(
-    process: Process, parts: Parts, exchange: TokenExchange, sign_ins: SignIns, enrollments: Enrollments
-) -> OAuthEndpoints:
+def _endpoints(process: Process, parts: Parts, shared: _Shared, enrollments: Enrollments) -> OAuthEndpoints:
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
+    exchange, sign_ins = shared.exchange, shared.sign_ins
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
     code_grants = CodeGrants(parts, sign_ins, RefreshTokens(process.keys, process.provider))
     devices = Devices(parts)
@@ -221,8 +231,9 @@ def _endpoints(
     openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about, parts.proofs)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
     enrolling, passkeys = EnrollmentPages(enrollments, pages), PasskeySignIns(parts)
+    upstreams = UpstreamPages(Visits(parts, shared.providers), sign_ins, pages)
     browsers = SignInPages(
-        authorizations, devices, sign_ins, passkeys, enrolling, Logout(parts), pages, process.tracing
+        authorizations, devices, sign_ins, passkeys, enrolling, upstreams, Logout(parts), pages, process.tracing
     )
     signatures = SignatureEndpoint(parts, process.verifier(parts.codec.keys))
     routes = [*openid.routes(), *browsers.routes(), *signatures.routes()]

@@ -179,6 +179,22 @@ class Webhooks(Section):
     poll_seconds: float = Field(default=5.0, ge=1, le=60)
 
 
+class Upstreams(Section):
+    """How identity providers of others are reached at which people sign in.
+
+    Attributes:
+        allow_http: whether they may be `http://…` as well.
+        private_ranges: addresses that are not public and are called nevertheless, such as those of the government's own network.
+        ca_file: the authority of their certificates, where the system's do not know it.
+        seconds: how long they may take to answer.
+    """
+
+    allow_http: bool = False
+    private_ranges: tuple[IPvAnyNetwork, ...] = ()
+    ca_file: Path | None = None
+    seconds: float = Field(default=5.0, gt=0, le=20)
+
+
 class Config(ServiceConfig):
     """The identity service's configuration."""
 
@@ -195,3 +211,4 @@ class Config(ServiceConfig):
     notify: Notify = Notify()
     logout: Logouts = Logouts()
     webhooks: Webhooks = Webhooks()
+    upstreams: Upstreams = Upstreams()

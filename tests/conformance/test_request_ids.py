@@ -86,6 +86,7 @@ _FITTING: dict[str, Callable[[Any], None]] = {
     "ExportAuditRecords": _later,
     "ImportCalendar": _festival,
     "ProposeRegion": lambda request: _signing(request.region.anchor.jwks),
+    "ProposeUpstream": lambda request: setattr(request.upstream, "issuer", "https://idp.example"),
     "RedeemPresentation": _named,
     "SetRegionKeys": lambda request: _signing(request.anchor.jwks),
 }

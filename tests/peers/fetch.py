@@ -1,4 +1,4 @@
-"""Fetches the peers: ofdrw by Maven, grpcurl and ghz by Go, grpc-js, http-message-signatures, openapi-typescript, openid-client and axe-core by npm, Authlib by pip, each pinned with its checksums.
+"""Fetches the peers: ofdrw and Keycloak by Maven, grpcurl and ghz by Go, grpc-js, http-message-signatures, openapi-typescript, openid-client and axe-core by npm, Authlib by pip, each pinned with its checksums.
 
 Versions and checksums stand in ``java/``, ``go/`` and ``node/``; a change of them fetches anew. Nothing that is fetched
 is ever committed, and nothing of it belongs to the product.
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,27 @@ def check_jars(listed: Path, jars: Path) -> None:
     assert found == pinned, f"not the jars that are pinned: {sorted(found.items() ^ pinned.items())}"
 
 
+def _keycloak(pins: Path, place: Path) -> None:
+    run(
+        "mvn",
+        "-q",
+        "-B",
+        "-C",
+        f"-Dmaven.repo.local={FETCHED / 'maven'}",
+        f"-DoutputDirectory={place}",
+        "-f",
+        pins / "pom.xml",
+        "dependency:copy",
+    )
+    digest, name = (pins / "checksums.sha256").read_text(encoding="utf-8").split()
+    assert hashlib.sha256((place / name).read_bytes()).hexdigest() == digest, f"not the {name} that is pinned"
+    with zipfile.ZipFile(place / name) as archive:
+        archive.extractall(place / "server")
+    (place / name).unlink()
+    for script in (place / "server").glob("*/bin/*.sh"):
+        script.chmod(0o755)
+
+
 def _go(pins: Path, place: Path) -> None:
     # `-mod=readonly` and go.sum: another content than the pinned one is refused by the client itself.
     modules = str(FETCHED / "gomod")
@@ -114,6 +136,7 @@ def _pip(pins: Path, place: Path) -> None:
 
 
 OFDRW = Peer("ofdrw", ("test_ofdrw.py",), ("java", "javac", "mvn", "openssl"), "java", _maven)
+KEYCLOAK = Peer("Keycloak", ("test_keycloak.py",), ("java", "mvn"), "keycloak", _keycloak)
 OPENSSL = Peer("openssl", ("test_openssl.py",), ("openssl",))
 GO = Peer("grpcurl and ghz", ("test_go.py",), ("go",), "go", _go)
 NODE = Peer(
@@ -129,4 +152,4 @@ OPENID = Peer(
 )
 AUTHLIB = Peer("Authlib", ("test_authlib_client.py",), (), "authlib", _pip)
 PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
-PEERS = (OFDRW, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, AUTHLIB, PYTHON)
+PEERS = (OFDRW, KEYCLOAK, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, AUTHLIB, PYTHON)

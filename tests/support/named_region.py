@@ -62,14 +62,14 @@ class NamedRegion:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Starts the region's identity service and its gateway in a folder; gives the state folder, and its address."""
+def started(folder: Path, settings: str = "") -> Iterator[tuple[Path, str]]:
+    """Starts the region's identity service and its gateway in a folder, by these further settings; gives the state folder, and its address."""
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state, port = folder / "state", free_port()
     state.mkdir()
     url = f"http://localhost:{port}"
-    (state / FILE).write_text(f'[regions.{LIUAN.code}]\npublic_url = "{url}"\n', encoding="utf-8")
+    (state / FILE).write_text(f'[regions.{LIUAN.code}]\npublic_url = "{url}"\n{settings}', encoding="utf-8")
     with Cluster(state, (port,), services=("identity",)):
         yield state, url
 

@@ -1,7 +1,10 @@
 """Which addresses are reached of those that clients name: none within the region, unless its configuration lets them."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from urllib.parse import urlsplit
+
+from libs.errors import invalid_field
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpRange = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -9,6 +12,7 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv4 by way of IPv6 (RFC 6052): the address behind it is the one that counts."""
 _TRANSLATED_LOCALLY = ipaddress.IPv6Network("64:ff9b:1::/48")
 """Likewise, in a way that each network chooses for itself (RFC 8215)."""
+_PORTS = range(1, 65_536)
 
 
 def is_reached(address: IpAddress, allowed: Iterable[IpRange]) -> bool:
@@ -36,3 +40,31 @@ def _meant(address: IpAddress) -> IpAddress:
 def ranges(allowed: Iterable[object]) -> tuple[IpRange, ...]:
     """Reads ranges as configurations have them."""
     return tuple(ipaddress.ip_network(str(each)) for each in allowed)
+
+
+def check_called(url: str, field: str, what: str, *, allow_http: bool, allowed: Collection[IpRange]) -> None:
+    """Raises InvalidArgument FIELD_INVALID of ``field`` with a rule of ``what`` where nothing may be sent to an address.
+
+    A name is looked up when something is sent; an address that is never reached is refused here already.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise invalid_field(field, f"{what}.url", "is no URL") from None
+    if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
+        raise invalid_field(field, f"{what}.https", "begins with https://")
+    if not host or port not in (None, *_PORTS):
+        raise invalid_field(field, f"{what}.url", "names a host")
+    if "@" in parts.netloc or "#" in url or "\\" in url:
+        raise invalid_field(field, f"{what}.plain", "has neither user nor fragment")
+    address = _address(host)
+    if address is not None and not is_reached(address, allowed):
+        raise invalid_field(field, f"{what}.address", "is an address of the public internet")
+
+
+def _address(host: str) -> IpAddress | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -197,10 +197,7 @@ class Authorizations:
         self, asked: AuthorizationRequest, client: Client, session: SignInSession | None, *, agreed: bool
     ) -> str:
         """Returns the page that is still needed, or an empty string; raises OAuth2Error where none would help, or none may come."""
-        prompts, level = (
-            asked.parameters.get("prompt", "").split(),
-            _level(asked.parameters.get("acr_values", ""), client),
-        )
+        prompts, level = asked.parameters.get("prompt", "").split(), least_level(asked, client)
         fresh = session is not None and session.auth_time >= asked.create_time
         if session is None or not (fresh or self._recent(asked, session)) or (session.assurance < level and not fresh):
             if "none" in prompts:
@@ -340,6 +337,18 @@ def _as_asked(client: Client, suspensions: int) -> Client:
     if client.suspensions != suspensions:
         raise NotAsked
     return client
+
+
+def least_level(asked: AuthorizationRequest, client: Client) -> int:
+    """Returns the least level (0 to 4) that a request asks for."""
+    return _level(asked.parameters.get("acr_values", ""), client)
+
+
+def oldest_sign_in(asked: AuthorizationRequest) -> int | None:
+    """Returns how many seconds ago somebody may have signed in at most; None where nothing is said of that."""
+    if {"login", "select_account"}.intersection(asked.parameters.get("prompt", "").split()):
+        return 0
+    return _seconds(asked.parameters.get("max_age", ""))
 
 
 def _level(acr_values: str, client: Client) -> int:

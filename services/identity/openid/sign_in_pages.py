@@ -33,6 +33,7 @@ from services.identity.openid.pages import (
     status_of,
 )
 from services.identity.openid.rules import normal_user_code, shown_user_code
+from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
     EnrollmentOver,
@@ -66,6 +67,7 @@ class SignInPages:
         sign_ins: SignIns,
         passkeys: PasskeySignIns,
         enrollment: EnrollmentPages,
+        upstreams: UpstreamPages,
         logout: Logout,
         pages: BrowserPages,
         tracing: Tracing,
@@ -75,6 +77,7 @@ class SignInPages:
         self._sign_ins = sign_ins
         self._passkeys = passkeys
         self._enrollment = enrollment
+        self._upstreams = upstreams
         self._logout = logout
         self._pages = pages
         self._tracing = tracing
@@ -87,6 +90,8 @@ class SignInPages:
             "/oauth/one-time-code": (self.one_time_code, ["POST"]),
             CHALLENGE_PATH: (self.passkey_challenge, ["POST"]),
             "/oauth/passkey": (self.passkey, ["POST"]),
+            UPSTREAM_PATH: (self.upstream, ["POST"]),
+            CALLBACK_PATH: (self.upstream_callback, ["GET"]),
             "/oauth/consent": (self.consent, ["POST"]),
             "/oauth/end-session": (self.end_session, ["GET", "POST"]),
             DEVICE_PATH: (self.device, ["GET", "POST"]),
@@ -148,10 +153,14 @@ class SignInPages:
             opened = await self._sign_ins.by_password(_attempt(request, form), current)
         except tuple(_FAULTS) as refusal:
             step = NextStep("sign_in", asked=asked, client=client)
-            return await self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+            came = form.get("came")
+            return await self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)], came=came)
         if isinstance(opened, ProvenPassword):
             await self._authorizations.proven(asked, opened.person)
-            return await self._next(request, NextStep("one_time_code", asked=asked, client=client), form.get("ticket"))
+            step = NextStep("one_time_code", asked=asked, client=client)
+            came = form.get("came") if form.get("link") else ""
+            return await self._next(request, step, form.get("ticket"), came=came)
+        await self._upstreams.link(request, form, opened.session.person)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
@@ -165,8 +174,9 @@ class SignInPages:
         try:
             opened = await self._sign_ins.by_code(person, form.get("code"), agent, current)
         except tuple(_FAULTS) as refusal:
-            step = NextStep("one_time_code", asked=asked, client=client)
-            return await self._next(request, step, form.get("ticket"), fault=_FAULTS[type(refusal)])
+            step, fault = NextStep("one_time_code", asked=asked, client=client), _FAULTS[type(refusal)]
+            return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
+        await self._upstreams.link(request, form, opened.session.person)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def passkey_challenge(self, request: Request) -> Response:
@@ -195,11 +205,43 @@ class SignInPages:
             return await self._next(request, step, form.get("ticket"), fault=fault)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
+    async def upstream(self, request: Request) -> Response:
+        """Sends a browser to an identity provider of others."""
+        form = await read_form(request)
+        asked, client = await self._authorizations.found(
+            form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
+        )
+        step = NextStep("sign_in", asked=asked, client=client)
+        if not await self._sign_ins.may_go_elsewhere(_address(request)):
+            return await self._next(request, step, form.get("ticket"), fault="soon")
+        found = await self._upstreams.there(request, form, asked, client)
+        if isinstance(found, str):
+            return await self._next(request, step, form.get("ticket"), fault=found)
+        return found
+
+    async def upstream_callback(self, request: Request) -> Response:
+        """Takes a browser in that comes back from there, and goes on."""
+        cookie = self._pages.cookie(request, SESSION_COOKIE)
+        came = await self._upstreams.back(request, await _parameters(request), cookie)
+        asked, client = await self._authorizations.found(came.ticket, self._pages.cookie(request, BROWSER_COOKIE))
+        if came.opened is None:
+            step = NextStep("sign_in", asked=asked, client=client)
+            return await self._next(request, step, came.ticket, fault=came.fault, came=came.secret)
+        await self._sign_ins.came_in(_address(request))
+        return await self._signed_in(request, asked, client, came.opened, came.ticket, fault=LOW)
+
     async def _signed_in(
-        self, request: Request, asked: AuthorizationRequest, client: Client, opened: OpenedSession, ticket: str
+        self,
+        request: Request,
+        asked: AuthorizationRequest,
+        client: Client,
+        opened: OpenedSession,
+        ticket: str,
+        fault: str = "",
     ) -> Response:
+        """Goes on; ``fault`` is what the sign-in page says where it comes once more."""
         step = await self._authorizations.go_on(asked, client, opened.session, _address(request))
-        answer = await self._next(request, step, ticket)
+        answer = await self._next(request, step, ticket, fault=fault if step.page == "sign_in" else "")
         self._pages.remember(answer, SESSION_COOKIE, opened.cookie, int(SESSION_LASTS.total_seconds()))
         return answer
 
@@ -215,7 +257,7 @@ class SignInPages:
         step = await self._authorizations.go_on(asked, client, session, _address(request), agreed=True)
         return await self._next(request, step, form.get("ticket"))
 
-    async def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "") -> Response:
+    async def _next(self, request: Request, step: NextStep, ticket: str, fault: str = "", came: str = "") -> Response:
         if not step.page:
             return _sent(step.location)
         assert step.asked is not None
@@ -230,6 +272,8 @@ class SignInPages:
             client=step.client.display_name,
             ticket=ticket,
             fault=fault,
+            came=came,
+            upstreams=await self._upstreams.offered() if step.page == "sign_in" else [],
             passkeys=step.page == "sign_in" and self._passkeys.offered,
             scopes=scopes,
             permissions=permissions,

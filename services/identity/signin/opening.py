@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command
@@ -40,11 +41,17 @@ class OpenedSession:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How somebody signed in, and what their browser says of itself; ``set_at``: the levels at which what they signed in with was set."""
+    """How somebody signed in, and what their browser says of itself.
+
+    Attributes:
+        set_at: the levels at which what they signed in with was set, or that a provider elsewhere is believed.
+        auth_time: when they signed in; None means now.
+    """
 
     set_at: tuple[int, ...]
     methods: tuple[str, ...]
     agent: str
+    auth_time: datetime | None = None
 
 
 def digest(secret: str) -> bytes:
@@ -80,7 +87,7 @@ class SessionOpening:
         if session is None:
             identifier = uuid7()
             said = self._parts.cipher.encrypt_text(store.USER_AGENT, identifier, short_agent(shown.agent))
-            times = (now, now + SESSION_LASTS, now, now)
+            times = (shown.auth_time or now, now + SESSION_LASTS, now, now)
             made = SignInSession(identifier, person.name, digest(cookie), shown.methods, level, said, *times)
             session = await store.ADD_SESSION.add(tx.connection, made)
         tx.emit(session.name, events.SessionStarted(session=session.name, person=person.name))
@@ -101,5 +108,6 @@ class SessionOpening:
         now, locked = self._parts.wall.now(), await store.session(tx.connection, current.name, lock=True)
         if locked.state_at(now) is not SessionState.ACTIVE:
             return None
-        change = {"methods": shown.methods, "assurance": level, "auth_time": now, "update_time": now}
+        signed_in = shown.auth_time or now
+        change = {"methods": shown.methods, "assurance": level, "auth_time": signed_in, "update_time": now}
         return await store.UPDATE_SESSION.one(tx.connection, locked.id, cookie=digest(cookie), **change)

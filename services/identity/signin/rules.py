@@ -19,6 +19,8 @@ MOST_PASSKEYS = 20
 LONGEST_NAME = 50
 """So many characters the name of a passkey has at most."""
 PASSWORD, ONE_TIME_CODE = "pwd", "otp"
+ELSEWHERE = "fed"
+"""Somebody signed in at an identity provider of others; RFC 8176 has no word for it."""
 BOUND_KEY, KEPT_KEY, PRESENT, SEVERAL_FACTORS = "hwk", "swk", "user", "mfa"
 """The words of RFC 8176 for how one signs in: a key that stays on its device, one that is kept elsewhere too, somebody was there."""
 BOUND_PASSKEY, KEPT_PASSKEY = (BOUND_KEY, PRESENT, SEVERAL_FACTORS), (KEPT_KEY, PRESENT, SEVERAL_FACTORS)
@@ -29,6 +31,7 @@ _CEILINGS = MappingProxyType(
         frozenset({PASSWORD, ONE_TIME_CODE}): 3,
         frozenset(BOUND_PASSKEY): 3,
         frozenset(KEPT_PASSKEY): 3,
+        frozenset({ELSEWHERE}): 4,
     }
 )
 """The assurance that a session reaches by these methods together, whatever the account has (docs/decisions/0069, 0070)."""

@@ -2,12 +2,25 @@
 
 from services.identity.signin.by_passkey import PasskeyAttempt, PasskeySignIns
 from services.identity.signin.enrolling import EnrollmentOver, Enrollments
-from services.identity.signin.opening import OpenedSession, SignInRefused, SignInTooSoon, digest
-from services.identity.signin.rules import LONGEST_NAME, AuthenticatorKind, EnrollmentRow
+from services.identity.signin.opening import (
+    NOBODY,
+    REFUSED,
+    OpenedSession,
+    SessionOpening,
+    Shown,
+    SignInRefused,
+    SignInTooSoon,
+    digest,
+    page_command,
+)
+from services.identity.signin.rules import ELSEWHERE, LONGEST_NAME, AuthenticatorKind, EnrollmentRow
 from services.identity.signin.sign_ins import PasswordAttempt, ProvenPassword, SignIns
 
 __all__ = [
+    "ELSEWHERE",
     "LONGEST_NAME",
+    "NOBODY",
+    "REFUSED",
     "AuthenticatorKind",
     "EnrollmentOver",
     "EnrollmentRow",
@@ -17,8 +30,11 @@ __all__ = [
     "PasskeySignIns",
     "PasswordAttempt",
     "ProvenPassword",
+    "SessionOpening",
+    "Shown",
     "SignInRefused",
     "SignInTooSoon",
     "SignIns",
     "digest",
+    "page_command",
 ]

@@ -36,7 +36,7 @@ from services.identity.signin.rules import (
     normal_password,
 )
 from services.identity.signin.store import Login
-from services.identity.signin.throttling import OF_CODE, OF_DEVICES, Throttling
+from services.identity.signin.throttling import OF_ADDRESS, OF_CODE, OF_DEVICES, Throttling
 
 _CITIZEN = "111"
 _OTHER_DOCUMENTS = ("112", "114", "115", "118", "119", "120", "122", "411", "412", "413", "414", "511", "516", "553")
@@ -122,6 +122,15 @@ class SignIns:
     async def may_guess(self, address: str) -> bool:
         """Counts what somebody at an address types off a device's screen, before it is judged; says whether it may be."""
         return await self._throttling.counted(self._throttling.key("device", address), OF_DEVICES)
+
+    async def may_go_elsewhere(self, address: str) -> bool:
+        """Counts that somebody at an address goes to an identity provider, which is called for it; says whether they may."""
+        return await self._throttling.counted(self._throttling.key("elsewhere", address), OF_ADDRESS)
+
+    async def came_in(self, address: str) -> None:
+        """Counts it no more: they came back and are signed in."""
+        async with self._parts.database.read() as connection:
+            await store.give_back(connection, self._throttling.key("elsewhere", address))
 
     async def guessed_right(self, address: str) -> None:
         """Counts it no more: it was no guess."""

@@ -1,14 +1,12 @@
 """What is decided of webhooks without I/O: where they may be sent, when they are sent again, and what they may become."""
 
-import ipaddress
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import urlsplit
 
-from libs.errors import Violation, invalid_field, reasons, state_conflict
-from services.identity.core.reached import IpAddress, IpRange, is_reached
+from libs.errors import Violation, reasons, state_conflict
+from services.identity.core.reached import IpRange, check_called
 
 MOST_WEBHOOKS = 20
 """So many that have not ended a client may have."""
@@ -19,7 +17,6 @@ LONGEST_WAIT = timedelta(days=1)
 """So far a receiver may put the next attempt off by `Retry-After`."""
 GONE = 410
 _TAKEN = range(200, 300)
-_PORTS = range(1, 65_536)
 
 
 class WebhookState(StrEnum):
@@ -198,31 +195,8 @@ def retry_after(text: str) -> timedelta:
 
 
 def check_target(url: str, *, allow_http: bool, allowed: Collection[IpRange]) -> None:
-    """Raises InvalidArgument FIELD_INVALID of `webhook.url` with the rule where nothing may be sent there.
-
-    A name is looked up when something is sent; an address that is never reached is refused here already.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise invalid_field("webhook.url", "webhook.url", "is no URL") from None
-    if parts.scheme != "https" and not (allow_http and parts.scheme == "http"):
-        raise invalid_field("webhook.url", "webhook.https", "begins with https://")
-    if not host or port not in (None, *_PORTS):
-        raise invalid_field("webhook.url", "webhook.url", "names a host")
-    if "@" in parts.netloc or "#" in url or "\\" in url:
-        raise invalid_field("webhook.url", "webhook.plain", "has neither user nor fragment")
-    address = _address(host)
-    if address is not None and not is_reached(address, allowed):
-        raise invalid_field("webhook.url", "webhook.address", "is an address of the public internet")
-
-
-def _address(host: str) -> IpAddress | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+    """Raises InvalidArgument FIELD_INVALID of `webhook.url` with the rule where nothing may be sent there."""
+    check_called(url, "webhook.url", "webhook", allow_http=allow_http, allowed=allowed)
 
 
 def check_types(types: Iterable[str], public: Collection[str]) -> None:

@@ -203,6 +203,8 @@ DRIVEN = {
     "ProposeRegion",
     "ActivateRegion",
     "SetRegionKeys",
+    "ProposeUpstream",
+    "ApproveUpstream",  # in upstream/test_administering.py
     "ApproveRegionKeys",  # in test_two_people.py, api_clients/test_updates.py, test_rights.py and test_clients_and_regions.py
 }
 
