@@ -34,7 +34,6 @@ class Parts:
         wall: the machine's clock, by which tokens and credentials live.
         codec: makes and reads tokens.
         once: what may be used once.
-        quotas: how much clients called.
         proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
         vouching: who people are, told to other regions and by them.
@@ -53,7 +52,6 @@ class Parts:
     cipher: FieldCipher
     codec: TokenCodec
     once: UsedOnce
-    quotas: ClientQuotas
     proofs: ProofsOfPossession
     records: TokenRecords
     client_secrets: ClientSecrets
@@ -81,7 +79,6 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
             keys, process.wall, region=home, issuer=config.identity.issuer, access_seconds=seconds, quota=quota
         ),
         once=UsedOnce(process.redis, home, "identity:once"),
-        quotas=ClientQuotas(process.redis, process.wall, home),
         proofs=process.proofs,
         records=TokenRecords(process.audit),
         client_secrets=ClientSecrets(process.keys, process.provider),
