@@ -38,7 +38,11 @@ def call(
         bool, typer.Option("--find", help="Show which RPCs there are whose names have RPC in them.")
     ] = False,
     body: Annotated[
-        Path | None, typer.Option("--request", help="A file with the request in JSON; - for stdin.")
+        Path | None,
+        typer.Option(
+            "--request",
+            help="A file with the request in JSON, - for stdin: what is personal is not in a command's history then.",
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Of a list all pages, one after another.")] = False,
     subject: Subject = "",
@@ -79,7 +83,10 @@ def _pages(asked: Tongban, request: Any, method: Method) -> Iterator[Any]:
 def _body(path: Path | None) -> str:
     if path is None:
         return ""
-    return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise typer.BadParameter(f"{path} can't be read: {type(error).__name__}", param_hint="--request") from None
 
 
 def _rpcs() -> list[Rpc]:

@@ -9,23 +9,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 Request = TypeVar("Request", bound=Message)
-_WRITTEN_AS_TEXT = frozenset(
-    f"google.protobuf.{name}"
-    for name in (
-        "Timestamp",
-        "Duration",
-        "FieldMask",
-        "StringValue",
-        "BytesValue",
-        "Int32Value",
-        "Int64Value",
-        "UInt32Value",
-        "UInt64Value",
-        "DoubleValue",
-        "FloatValue",
-    )
-)
-"""Messages that JSON writes as a string (ProtoJSON)."""
+Standing = TypeVar("Standing", dict[str, Any], list[Any])
+_WRITTEN_AS_TEXT = frozenset(f"google.protobuf.{name}" for name in ("Timestamp", "Duration", "FieldMask"))
+"""The messages of the contracts that JSON writes as a string (ProtoJSON)."""
 
 
 class NoSuchField(ValueError):
@@ -37,17 +23,22 @@ def request_of(kind: type[Request], words: Iterable[str], body: str = "") -> Req
 
     Args:
         kind: its class.
-        words: ``field=value``, a dotted path for what lies deeper; a repeated field is given once for each of its values. Messages and
-            maps, and lists at once, are written in JSON.
-        body: JSON that the words are added to; empty for none.
+        words: ``field=value``, a dotted path for what lies deeper; a repeated field is given once for each of its values, or a list of
+            them. Messages, maps and lists are written in JSON.
+        body: JSON that the words are added to, and of which they replace what is no list; empty for none.
 
     Raises:
         NoSuchField: with the word, and what is wrong with it.
     """
     asked = _object(body) if body.strip() else {}
     described: Any = kind.DESCRIPTOR
+    single = set[str]()
     for word in words:
-        _put(asked, described, word)
+        path, field = _put(asked, described, word)
+        if path in single:
+            raise NoSuchField(f"{word}: {path} is given twice")
+        if not _is_list(field):
+            single.add(path)
     try:
         return json_format.ParseDict(asked, kind())
     except json_format.ParseError as error:
@@ -64,22 +55,34 @@ def _object(body: str) -> dict[str, Any]:
     return found
 
 
-def _put(asked: dict[str, Any], kind: Descriptor, word: str) -> None:
+def _put(asked: dict[str, Any], kind: Descriptor, word: str) -> tuple[str, FieldDescriptor]:
+    """Adds what a word says; returns the path of JSON names that it goes by, and the field at its end."""
     path, equals, text = word.partition("=")
     if not equals:
         raise NoSuchField(f"{word}: written as field=value")
     *outer, last = path.split(".")
+    way = list[str]()
     for name in outer:
         field = _field(kind, name, word)
-        if field.message_type is None or _is_repeated(field):
+        if field.message_type is None or field.is_repeated:
             raise NoSuchField(f"{word}: {name} has no fields by names")
-        kind, asked = field.message_type, asked.setdefault(field.json_name, {})
+        kind, asked = field.message_type, _there(asked, field, dict, word)
+        way.append(field.json_name)
     field = _field(kind, last, word)
     value = _value(field, text, word)
-    if _is_repeated(field) and not isinstance(value, list | dict):
-        asked.setdefault(field.json_name, []).append(value)
-    else:
+    if not _is_list(field):
         asked[field.json_name] = value
+    else:
+        _there(asked, field, list, word).extend(value if isinstance(value, list) else [value])
+    return ".".join([*way, field.json_name]), field
+
+
+def _there(asked: dict[str, Any], field: FieldDescriptor, kind: type[Standing], word: str) -> Standing:
+    """What stands in a field already, made where nothing does; raises NoSuchField where the body has something else there."""
+    found: Any = asked.setdefault(field.json_name, kind())
+    if not isinstance(found, kind):
+        raise NoSuchField(f"{word}: the request has {json.dumps(found, ensure_ascii=False)} as its {field.json_name}")
+    return found
 
 
 def _field(kind: Descriptor, name: str, word: str) -> FieldDescriptor:
@@ -97,7 +100,7 @@ def _value(field: FieldDescriptor, text: str, word: str) -> Any:
         found = json.loads(text)
     except ValueError:
         raise NoSuchField(f"{word}: {field.name} is written in JSON") from None
-    if field.message_type is not None and not isinstance(found, dict) and not _is_repeated(field):
+    if field.message_type is not None and not isinstance(found, dict | (list if _is_list(field) else dict)):
         raise NoSuchField(f"{word}: {field.name} is a JSON object")
     return found
 
@@ -107,8 +110,12 @@ def _is_json(field: FieldDescriptor, text: str) -> bool:
         return True
     if field.message_type is not None and field.message_type.full_name not in _WRITTEN_AS_TEXT:
         return True
-    return _is_repeated(field) and text.startswith("[")
+    return _is_list(field) and text.startswith("[")
 
 
-def _is_repeated(field: FieldDescriptor) -> bool:
-    return bool(field.is_repeated)
+def _is_list(field: FieldDescriptor) -> bool:
+    return bool(field.is_repeated) and not _is_map(field)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)

@@ -224,7 +224,7 @@ def await_healthy(admin: int, ports: set[int]) -> None:
     """Waits until Envoy's own checks have found what stands at these ports: until then it answers 503 for it."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        told = httpx.get(f"http://127.0.0.1:{admin}/clusters?format=json", timeout=1, trust_env=False).json()
+        told = httpx.get(f"http://127.0.0.1:{admin}/clusters?format=json", timeout=PATIENCE, trust_env=False).json()
         hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
         ours = [each for each in hosts if each["address"].get("socket_address", {}).get("port_value") in ports]
         unhealthy = {"failed_active_health_check", "pending_active_hc"}

@@ -1,11 +1,14 @@
 """Identity is killed while others work: tokens go on, people sign in again as soon as it is back, and whoever was held back still is."""
 
+import asyncio
+
 import httpx
 import pytest
 
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import RegisteredPerson, Registry
+from tests.support.edge import await_healthy
 from tests.support.faults import back, kill
 from tests.support.patience import PATIENCE
 from tests.support.regions import Regions, owner
@@ -35,6 +38,14 @@ async def _tried(http: httpx.AsyncClient, partner: _Partner, number: str, passwo
     return (await http.post("/oauth/sign-in", data=form)).status_code
 
 
+async def _reached_again(regions: Regions, code: str) -> None:
+    """Waits until the edge has found it too: both replicas were gone, and until then it answers 503."""
+    processes = [regions.cluster.snapshot.process(code, name) for name in (*_IDENTITIES, "envoy")]
+    *replicas, envoy = [each.ports for each in processes]
+    ports = {each[name] for each in replicas for name in ("grpc", "http")}
+    await asyncio.to_thread(await_healthy, envoy["admin"], ports)
+
+
 async def test_nothing_is_forgotten_where_identity_is_killed(regions: Regions) -> None:
     office, code = regions.handling, regions.handling.gateway.id
     machine = await _party(office, "killed-under")
@@ -57,6 +68,7 @@ async def test_nothing_is_forgotten_where_identity_is_killed(regions: Regions) -
                 assert (await http.post("/v1/cases:read", json=_WHY, headers=served)).status_code == 200
             for name, restarts in deaths.items():
                 await back(regions, code, name, restarts)
+            await _reached_again(regions, code)
             assert await _tried(stranger, partner, held_back.number, _PASSWORD) == _TOO_SOON
         assert (await http.post("/v1/cases:read", json=_WHY, headers=served)).status_code == 200
         again = await partner.asks("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])

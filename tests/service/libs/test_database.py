@@ -16,6 +16,7 @@ from libs.errors import Unavailable
 from libs.process import Process
 from tests.support import sql
 from tests.support.contracts import OWNERS
+from tests.support.patience import PATIENCE
 from tests.support.process import command, process_of, running
 from tests.support.service import Ground
 from tongban.common.v1 import common_pb2
@@ -170,5 +171,5 @@ async def test_a_leader_goes_on_when_the_database_comes_back(
         await asyncio.sleep(0.1)
         assert not led.is_set()
         await server.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
-        await asyncio.wait_for(led.wait(), 10)
+        await asyncio.wait_for(led.wait(), PATIENCE)
     await server.close()

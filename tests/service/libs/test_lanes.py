@@ -10,6 +10,7 @@ from libs.events import lanes as lanes_module
 from libs.events.cloud_event import Event
 from libs.events.consumer import Consumer
 from tests.support.line import TYPE, Line
+from tests.support.patience import PATIENCE
 from tests.support.process import running, until
 
 _MANY = 400
@@ -98,7 +99,7 @@ async def test_what_a_restored_stream_holds_as_delivered_is_taken_up(line: Line,
     first = Consumer("test", line.consumer.wire, line.consumer.database, [line.stream], {TYPE: hang})
     await line.emit("cases/1", 1)
     async with running(line.relay().run, first.run):
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), PATIENCE)
         copy = await line.producer.redis.dump(line.stream)
         assert copy is not None
     await line.producer.redis.delete(line.stream)

@@ -15,6 +15,7 @@ from libs.observability import metrics
 from tests.support.events import Done, Handled, Other
 from tests.support.line import BASE_URL, Line
 from tests.support.outbox import KEEP_SENT, LET_GO
+from tests.support.patience import PATIENCE
 from tests.support.process import command, count, running, until
 from tongban.common.v1 import common_pb2
 
@@ -71,7 +72,7 @@ class DyingRelay(Relay):
 async def test_what_is_sent_again_has_the_number_that_it_had(line: Line) -> None:
     await line.emit("cases/1", 1, 2)
     dying = asyncio.create_task(line.relay(DyingRelay).run())
-    await asyncio.wait([dying], timeout=10)
+    await asyncio.wait([dying], timeout=PATIENCE)
     again = await sent(line)
     assert [(event.id, event.sequence) for event in again[:2]] == [(event.id, event.sequence) for event in again[2:]]
     assert [event.sequence for event in again] == [1, 2, 1, 2]

@@ -19,6 +19,7 @@ from libs.process import Process
 from tests.support import sql
 from tests.support.events import Done, Other
 from tests.support.line import TYPE, Line
+from tests.support.patience import PATIENCE
 from tests.support.process import command, count, running, until
 from tongban.common.v1 import common_pb2
 
@@ -100,7 +101,7 @@ class DyingRelay(Relay):
 async def test_a_relay_that_dies_before_it_deletes_repeats_and_nothing_happens_twice(line: Line) -> None:
     await line.emit("cases/1", 1, 2, 3)
     dying = asyncio.create_task(line.relay(DyingRelay).run())
-    await asyncio.wait([dying], timeout=10)
+    await asyncio.wait([dying], timeout=PATIENCE)
     assert dying.cancelled()
     assert (await line.on_stream(), await line.drained()) == (3, False)
     async with running(line.relay().run, line.reader().run):
@@ -121,7 +122,7 @@ async def test_a_consumer_that_dies_before_it_acknowledges_takes_the_event_up_ag
     dying = Consumer("test", line.consumer.wire, line.consumer.database, [line.stream], {TYPE: die_after})
     async with running(line.relay().run):
         async with running(dying.run):
-            await asyncio.wait_for(done.wait(), 10)
+            await asyncio.wait_for(done.wait(), PATIENCE)
         async with running(line.reader().run):
             await until(lambda: line.has_effects(2))
             await until(line.settled)

@@ -86,7 +86,7 @@ async def test_who_never_writes_is_ended(lab: Lab, said: int) -> None:
         for number in range(said):
             await call.write(question(number))
             await call.read()
-        error = await asyncio.wait_for(refused(call), 10)
+        error = await asyncio.wait_for(refused(call), PATIENCE)
         assert (error.reason, error.metadata) == ("STREAM_IDLE", {"idle_seconds": "0.6"})
         assert servicer.ended == ["CancelledError"]
 
@@ -97,7 +97,7 @@ async def test_a_handler_that_hangs_is_ended_too(lab: Lab) -> None:
 
     async with serving(lab, Verifications(hang)) as channel:
         call = opened(channel, lab.token(), asked([1]))
-        assert (await asyncio.wait_for(refused(call), 10)).reason == "STREAM_IDLE"
+        assert (await asyncio.wait_for(refused(call), PATIENCE)).reason == "STREAM_IDLE"
 
 
 async def test_who_never_reads_holds_back_themselves_alone(lab: Lab) -> None:

@@ -54,12 +54,12 @@ def names(page: pb.ListLicensesResponse) -> list[str]:
 @asynccontextmanager
 async def speaking(said: bytes, impatience: Impatience) -> AsyncIterator[str]:
     """A server that is no gateway, and is not waited for once it was asked; returns where it is."""
-    asked = list[bool]()
+    asked = asyncio.Event()
 
     async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not asked:
+        if not asked.is_set():
             impatience.end(after=0.2)
-        asked.append(True)
+        asked.set()
         writer.write(said)
         await writer.drain()
         writer.close()

@@ -156,7 +156,7 @@ class Gate:
 
     def __call__(self, signer: Signer, message: bytes) -> bytes:
         self.reached.set()
-        assert self.opened.wait(10)
+        assert self.opened.wait(PATIENCE)
         return self._sign(signer, message)
 
 
@@ -167,7 +167,7 @@ async def test_a_result_that_comes_after_the_sweeper_is_not_handed_out(
     gate = Gate(monkeypatch)
     request = digest_request(seal, HASHES[:1])
     call = asyncio.create_task(office.seal_digests(request))
-    await asyncio.to_thread(gate.reached.wait, 10)
+    await asyncio.to_thread(gate.reached.wait, PATIENCE)
     assert await sweep(office) == 1
     gate.opened.set()
     with pytest.raises(Unavailable) as caught:
@@ -187,7 +187,7 @@ async def test_a_seal_that_ends_between_intent_and_result_hands_out_nothing(
     gate = Gate(monkeypatch)
     request = digest_request(seal, HASHES[:2])
     call = asyncio.create_task(office.seal_digests(request))
-    await asyncio.to_thread(gate.reached.wait, 10)
+    await asyncio.to_thread(gate.reached.wait, PATIENCE)
     if ending == "revoked":
         await office.revoke(seal)
     elif ending == "certificate":
@@ -221,7 +221,7 @@ async def test_a_caller_who_hangs_up_gets_the_answer_by_asking_again(
     gate = Gate(monkeypatch)
     request = digest_request(seal, HASHES[:1])
     call = asyncio.create_task(office.seal_digests(request))
-    await asyncio.to_thread(gate.reached.wait, 10)
+    await asyncio.to_thread(gate.reached.wait, PATIENCE)
     call.cancel()
     gate.opened.set()
     async with asyncio.timeout(PATIENCE):

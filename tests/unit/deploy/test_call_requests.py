@@ -1,8 +1,11 @@
 """What a command line says of a request is what the request says, and nothing else gets through."""
 
-import pytest
+from pathlib import Path
 
-from deploy.local.call_cli import _method
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local.call_cli import _method, app
 from deploy.local.call_requests import NoSuchField, request_of
 from tongban.identity.v1 import access_service_pb2, client_service_pb2, resources_pb2, staff_service_pb2
 
@@ -65,6 +68,33 @@ def test_a_message_is_written_in_json() -> None:
     ):
         with pytest.raises(NoSuchField, match=said):
             request_of(client_service_pb2.UpdateClientRequest, [f"client.quota={value}"])
+
+
+def test_what_is_said_twice_is_not_lost() -> None:
+    words = ["item_codes=1", 'item_codes=["2", "3"]']
+    asked = request_of(access_service_pb2.ExplainAccessRequest, words, '{"itemCodes": ["0"]}')
+    assert list(asked.item_codes) == ["0", "1", "2", "3"]
+    keys = ['client.jwks.keys={"kid": "1"}', 'client.jwks.keys={"kid": "2"}']
+    made = request_of(client_service_pb2.CreateClientRequest, keys)
+    assert [each.kid for each in made.client.jwks.keys] == ["1", "2"]
+    with pytest.raises(NoSuchField, match="pageSize is given twice"):
+        request_of(staff_service_pb2.ListStaffRequest, ["page_size=1", "pageSize=2"])
+
+
+@pytest.mark.parametrize(
+    ("word", "body"),
+    [("post.display_name=x", '{"post": 5}'), ("post.duties=DUTY_RECEIVING", '{"post": {"duties": "DUTY_REVIEWING"}}')],
+)
+def test_a_body_that_words_can_not_be_added_to_is_named(word: str, body: str) -> None:
+    with pytest.raises(NoSuchField, match="the request has"):
+        request_of(staff_service_pb2.CreatePostRequest, [word], body)
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"\xff")
+    for file in ("latin", "nothing"):
+        done = CliRunner().invoke(app, ["GetPost", "--request", str(tmp_path / file)], env={"COLUMNS": "300"})
+        assert (done.exit_code, "can't be read" in done.output) == (2, True), done.output
 
 
 def test_an_rpc_is_known_by_its_short_name() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from libs.sweeps import fair
 from libs.sweeps.fair import DueWork, FairWorker, WorkFilter
+from tests.support.patience import PATIENCE
 
 
 class Board:
@@ -97,7 +98,7 @@ async def test_who_hangs_keeps_only_its_own_places(monkeypatch: pytest.MonkeyPat
     worker = board.worker(at_once=8, each=2, troubled=4)
     while "here" in board.due.values():
         await worker.start()
-        await asyncio.wait_for(board.woken.wait(), 10)
+        await asyncio.wait_for(board.woken.wait(), PATIENCE)
         board.woken.clear()
     assert max(board.most[name] for name in names) <= 2
     await worker.stop()
