@@ -128,7 +128,11 @@ def _gateway(local: LocalRegion, services: tuple[str, ...]) -> list[ProcessPlan]
             local.folder,
             needs=("pages", *(name for service in services for name in local.replicas_of(service))),
             probe=HttpProbe(f"{local.local_url}/openapi.json"),
-            ports={"http": local.http_port, "admin": local.ports["envoy_admin"]},
+            ports={
+                "http": local.http_port,
+                **({"mtls": local.mtls.port} if local.mtls else {}),
+                "admin": local.ports["envoy_admin"],
+            },
         ),
     ]
 

@@ -43,6 +43,7 @@ clients = sa.Table(
     *map(columns.text, ("request_note", "applicant", "refuse_reason", "backchannel_logout_uri", "sender_constraint")),
     *map(columns.no, ("backchannel_logout_session_required", "device_sign_in", "signs")),
     columns.texts("assurance_names", empty=True),
+    *map(columns.none_yet, ("certificates", "old_certificates")),
     *columns.life(),
     sa.Index("clients_of_owner", "owner", "id"),
     sa.Index("clients_expiring", "expire_time", postgresql_where=sa.text("expire_time IS NOT NULL")),
