@@ -87,6 +87,8 @@ def _replica(local: LocalRegion, service: str, name: str) -> ProcessPlan:
     ports = {"grpc": local.ports[name], "metrics": local.ports[f"{name}_metrics"]}
     if service == "identity":
         ports["http"] = local.ports[f"{name}_http"]
+        if local.mtls is not None:
+            ports["mtls"] = local.ports[f"{name}_mtls"]
     return ProcessPlan(
         name,
         programs.python(f"services.{service}", "--config", str(config_path(local, name))),

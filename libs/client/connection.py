@@ -146,7 +146,7 @@ class Connection:
                 key, uri = self.proof_key, f"{self.url}{_TOKEN_PATH}"
                 headers = {"dpop": key.proof("POST", uri)} if key is not None else {}
                 answer = await self.http.post(_TOKEN_PATH, data=form, headers=headers, timeout=seconds)
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.TransportError, ssl.SSLError, TimeoutError) as error:
             raise reasons.dependency_unavailable("the token endpoint does not answer", dependency=_NAME) from error
         if answer.status_code != httpx.codes.OK:
             raise _refusal(answer)

@@ -1,18 +1,25 @@
 """Certificates of partners' systems and who signs them, made by `cryptography`: good ones, and such as nobody should take."""
 
+import json
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.support.patience import PATIENCE
+
 DAY = timedelta(days=1)
+REFUSED = (httpx.TransportError, ssl.SSLError)
+"""What a client meets whose certificate is refused: by TLS 1.3 it learns of it behind its own part of the handshake, when it reads."""
 FOR_CLIENTS, FOR_SERVERS = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
@@ -96,3 +103,57 @@ class Signer:
             names = [x509.IPAddress(ip_address(each)) if each[0].isdigit() else x509.DNSName(each) for each in hosts]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return HeldCertificate(builder.sign(self._key, hashes.SHA256()), key)
+
+
+@dataclass(frozen=True)
+class PartnersDoor:
+    """The listener for partners of a region that runs: where it is, who signs their certificates, and by which root it is known.
+
+    Attributes:
+        folder: where files of certificates lie.
+        port: where it listens.
+        signer: whose certificates it takes.
+        root: who signed its own.
+    """
+
+    folder: Path
+    port: int
+    signer: Signer
+    root: Signer
+
+    @classmethod
+    def made(cls, folder: Path, port: int) -> "PartnersDoor":
+        """Makes the files of a listener."""
+        found = cls(folder, port, Signer("partners"), Signer("root of the listener"))
+        found.root.sign("listener", use=FOR_SERVERS, hosts=("127.0.0.1", "localhost")).files(folder, "listener")
+        (folder / "partners-ca.pem").write_bytes(found.signer.pem)
+        (folder / "root.pem").write_bytes(found.root.pem)
+        return found
+
+    @property
+    def url(self) -> str:
+        """What the outside calls it."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its files, as settings name them."""
+        named = {"cert": "listener.pem", "key": "listener.key", "ca": "partners-ca.pem"}
+        return {key: str(self.folder / name) for key, name in named.items()}
+
+    def settings(self, region: str) -> str:
+        """What the operator of a region writes down."""
+        said = {"port": self.port, "url": self.url, **self.files}
+        lines = (f"{key} = {json.dumps(value)}" for key, value in said.items())
+        return "\n".join((f"[regions.{region}.mtls]", *lines, ""))
+
+    def context(self, held: HeldCertificate | None = None) -> ssl.SSLContext:
+        """How somebody connects to it, with a certificate or without one."""
+        context = ssl.create_default_context(cadata=self.root.pem.decode("ascii"))
+        if held is not None:
+            context.load_cert_chain(*held.files(self.folder, f"held-{held.certificate.serial_number}"))
+        return context
+
+    def client(self, held: HeldCertificate | None = None) -> httpx.AsyncClient:
+        """Opens a client that connects so."""
+        return httpx.AsyncClient(base_url=self.url, verify=self.context(held), trust_env=False, timeout=PATIENCE)
