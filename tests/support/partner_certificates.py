@@ -20,6 +20,7 @@ from tests.support.patience import PATIENCE
 DAY = timedelta(days=1)
 REFUSED = (httpx.TransportError, ssl.SSLError)
 """What a client meets whose certificate is refused: by TLS 1.3 it learns of it behind its own part of the handshake, when it reads."""
+_OF_SIGNERS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, tzinfo=UTC)
 FOR_CLIENTS, FOR_SERVERS = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
 
 
@@ -67,8 +68,7 @@ class Signer:
 
     def __init__(self, name: str) -> None:
         self._key, self._subject = ec.generate_private_key(ec.SECP256R1()), _name(name)
-        now = datetime.now(UTC)
-        builder = self._begun(self._subject, self._key.public_key(), now - DAY, now + 3650 * DAY)
+        builder = self._begun(self._subject, self._key.public_key(), *_OF_SIGNERS)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256())
 

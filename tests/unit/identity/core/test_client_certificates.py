@@ -14,17 +14,21 @@ from services.identity.core import client_rules
 from services.identity.core.certificate_reading import checked_certificates, thumbprint_of
 from services.identity.core.client_certificates import ClientCertificate
 from services.identity.core.client_rules import Client, ClientAuthMethod, ClientKind, ClientState, certificates_due
-from tests.support.partner_certificates import DAY, FOR_SERVERS, Signer
+from tests.support.partner_certificates import DAY, FOR_SERVERS, HeldCertificate, Signer
 from tests.unit.identity.records import client
 
 SIGNER = Signer("partners")
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 END = NOW + 90 * DAY
 SECOND = timedelta(seconds=1)
 
 
+def _signed(**more: Any) -> HeldCertificate:
+    return SIGNER.sign("erp", **{"start": NOW - DAY, "end": END, **more})
+
+
 def _kept(end: datetime = END, **more: Any) -> ClientCertificate:
-    (kept,) = checked_certificates([SIGNER.sign("erp", end=end, **more).der], "client.certificates", NOW)
+    (kept,) = checked_certificates([_signed(end=end, **more).der], "client.certificates", NOW)
     return kept
 
 
@@ -34,7 +38,7 @@ def _certified(*certificates: ClientCertificate, **more: Any) -> Client:
 
 
 def test_the_thumbprint_is_what_openssl_says() -> None:
-    der = SIGNER.sign("erp").der
+    der = _signed().der
     command = ("openssl", "x509", "-inform", "DER", "-noout", "-fingerprint", "-sha256")
     told = subprocess.run(command, input=der, capture_output=True, check=True).stdout.decode()
     digest = bytes.fromhex(told.partition("=")[2].strip().replace(":", ""))
@@ -77,13 +81,13 @@ def test_a_certificate_that_says_nothing_of_its_use_is_taken() -> None:
 )
 def test_what_is_no_certificate_of_a_client_is_refused(wrong: dict[str, Any], rule: str) -> None:
     with pytest.raises(InvalidArgument) as raised:
-        checked_certificates([SIGNER.sign("erp", **wrong).der], "client.certificates", NOW)
+        checked_certificates([_signed(**wrong).der], "client.certificates", NOW)
     (found,) = raised.value.violations
     assert (found.field, found.rule) == ("client.certificates[0].certificate", rule)
 
 
 def test_what_is_no_certificate_is_refused() -> None:
-    good = SIGNER.sign("erp")
+    good = _signed()
     for der in (b"\x30", good.pem, good.der + b"\0", good.der[:-1]):
         with pytest.raises(InvalidArgument) as raised:
             checked_certificates([good.der, der], "certificates", NOW)
@@ -92,7 +96,7 @@ def test_what_is_no_certificate_is_refused() -> None:
 
 
 def test_one_stands_there_once() -> None:
-    der = SIGNER.sign("erp").der
+    der = _signed().der
     with pytest.raises(InvalidArgument) as raised:
         checked_certificates([der, der], "certificates", NOW)
     (found,) = raised.value.violations
