@@ -40,6 +40,7 @@ IMPLIED = {
     "PEER_NOT_ALLOWED": "is called directly, by a system that is not on the list of its service; never through the gateway",
     "TOKEN_INVALID": "is called with a token, also where it needs none",
     "POSSESSION_NOT_PROVEN": "is called with a token that is bound to a key",
+    "CERTIFICATE_NOT_PRESENTED": "is called with a token that is bound to a certificate",
     "CLIENT_ADDRESS_NOT_ALLOWED": "is called with a token of a client that calls from certain addresses alone",
     "SIGNATURE_REQUIRED": "is called through the gateway with a token of a client that signs its requests, and not signed by it",
     "REGION_NOT_TRUSTED": "is called with a token that another region stands behind",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from deploy.local.regions import KNOWN, MOST_REPLICAS, REGIONS, SERVICES
+from deploy.local.regions import KNOWN, MOST_REPLICAS, REGIONS, SERVICES, MtlsDoor
 from libs.config import DatabaseConfig, Section
 from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
@@ -41,6 +41,14 @@ _TEMPLATE = """\
 # public_url = "https://tongban.example.gov.cn"    # what the outside calls it; tokens are issued under this name
 # replicas = 2
 
+# [regions.341500.mtls]           # TLS 1.3 for partners who come with a certificate (docs/guides/certificates.md)
+# port = 8443
+# url = "https://partners.example.gov.cn:8443"     # what the outside calls it
+# cert = "/etc/tongban/gateway.pem"                # its own, with those above it
+# key = "/etc/tongban/gateway.key"
+# ca = "/etc/tongban/partners-ca.pem"              # who signs partners' certificates; others are refused
+# crl = "/etc/tongban/partners-crl.pem"            # what those have revoked, if that is to be looked up
+
 # Any other key of a process's configuration (.tongban/<region>/config/<process>.toml shows them), for a service, or the
 # gateway, of all regions:
 # [services.cases.database]
@@ -54,12 +62,36 @@ class WrongSettings(Exception):
     """The file holds something that it can't; the message names each key."""
 
 
+class MtlsSettings(Section):
+    """The listener for partners who come with a certificate; the files are PEM."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    port: Port
+    url: str
+    cert: Annotated[Path, Field(strict=False)]
+    key: Annotated[Path, Field(strict=False)]
+    ca: Annotated[Path, Field(strict=False)]
+    crl: Annotated[Path, Field(strict=False)] | None = None
+
+    def door(self, region: str) -> MtlsDoor:
+        """Returns the listener of a region; raises WrongSettings where one of its files is not there: Envoy would go on without it."""
+        files = {"cert": self.cert, "key": self.key, "ca": self.ca, "crl": self.crl}
+        missing = [key for key, file in files.items() if file is not None and not file.is_file()]
+        if missing:
+            raise WrongSettings(
+                "\n".join(f"{FILE}: regions.{region}.mtls.{key}: there is no such file" for key in missing)
+            )
+        return MtlsDoor(self.url.rstrip("/"), self.port, self.cert, self.key, self.ca, self.crl)
+
+
 class RegionSettings(Section):
     """What holds for one region alone."""
 
     port: Port | None = None
     public_url: str = ""
     replicas: int | None = None
+    mtls: MtlsSettings | None = None
 
 
 class OwnSettings(Section):
@@ -149,7 +181,9 @@ def _faults(settings: OwnSettings) -> list[str]:
     counts = [settings.replicas, *(each.replicas or 1 for each in settings.regions.values())]
     levels = ("debug", "info", "warning", "error")
     urls = {code: each.public_url for code, each in settings.regions.items()}
+    doors = {code: each.mtls for code, each in settings.regions.items() if each.mtls is not None}
     return [
+        *(fault for code, door in doors.items() for fault in _of_door(f"regions.{code}.mtls", door)),
         *(f"regions.{code}: there is no such region here" for code in settings.regions if code not in codes),
         *(f"regions.{code}.public_url: {_URL}" for code, url in urls.items() if url and not _is_base_url(url)),
         *(f"replicas: 1 to {MOST_REPLICAS}" for count in counts if not 1 <= count <= MOST_REPLICAS),
@@ -157,6 +191,11 @@ def _faults(settings: OwnSettings) -> list[str]:
         *([] if _is_address(settings.host) else ["host: an IPv4 address of this machine, or 0.0.0.0"]),
         *(fault for name in settings.services for fault in _of_service(name, settings.changes(name))),
     ]
+
+
+def _of_door(name: str, door: MtlsSettings) -> Iterator[str]:
+    if not _is_base_url(door.url) or not door.url.startswith("https://"):
+        yield f"{name}.url: https, host and port alone, such as https://partners.example.gov.cn:8443"
 
 
 _URL = "scheme, host and port alone, such as https://tongban.example.gov.cn"

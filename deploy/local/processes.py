@@ -87,6 +87,8 @@ def _replica(local: LocalRegion, service: str, name: str) -> ProcessPlan:
     ports = {"grpc": local.ports[name], "metrics": local.ports[f"{name}_metrics"]}
     if service == "identity":
         ports["http"] = local.ports[f"{name}_http"]
+        if local.mtls is not None:
+            ports["mtls"] = local.ports[f"{name}_mtls"]
     return ProcessPlan(
         name,
         programs.python(f"services.{service}", "--config", str(config_path(local, name))),
@@ -128,7 +130,11 @@ def _gateway(local: LocalRegion, services: tuple[str, ...]) -> list[ProcessPlan]
             local.folder,
             needs=("pages", *(name for service in services for name in local.replicas_of(service))),
             probe=HttpProbe(f"{local.local_url}/openapi.json"),
-            ports={"http": local.http_port, "admin": local.ports["envoy_admin"]},
+            ports={
+                "http": local.http_port,
+                **({"mtls": local.mtls.port} if local.mtls else {}),
+                "admin": local.ports["envoy_admin"],
+            },
         ),
     ]
 

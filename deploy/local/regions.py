@@ -11,7 +11,7 @@ from libs.access import rights
 
 HOST = "127.0.0.1"
 SERVICES = tuple(sorted(rights.SERVICES))
-_FIRST_PORT, _LAST_PORT, _STEP = 20_000, 31_000, 40
+_FIRST_PORT, _LAST_PORT, _STEP = 20_000, 31_000, 50
 MOST_REPLICAS = 3
 """So many of each service fit into a region's block of ports."""
 _SHARED = ("postgres", "redis", "envoy_admin", "pages", "reflection")
@@ -25,7 +25,7 @@ def replicas_of(service: str, count: int) -> tuple[str, ...]:
 def _internal(count: int) -> tuple[str, ...]:
     """Names the ports behind the gateway of a region with ``count`` replicas of each service."""
     replicas = [name for service in SERVICES for name in replicas_of(service, count)]
-    http = (f"{name}_http" for name in replicas_of("identity", count))
+    http = (f"{name}_{door}" for name in replicas_of("identity", count) for door in ("http", "mtls"))
     return (*_SHARED, *http, *replicas, *(f"{name}_metrics" for name in replicas))
 
 
@@ -70,6 +70,26 @@ def known(region: str) -> KnownRegion:
 
 
 @dataclass(frozen=True, slots=True)
+class MtlsDoor:
+    """The listener of a region's gateway for partners who come with a certificate.
+
+    Attributes:
+        url: what the outside calls it.
+        port: where it listens, at the gateway's host.
+        cert, key: its own certificate with those above it, and the private key, PEM.
+        ca: the authorities of partners' certificates, PEM.
+        crl: what those have revoked, PEM; None where nothing is looked up.
+    """
+
+    url: str
+    port: int
+    cert: Path
+    key: Path
+    ca: Path
+    crl: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LocalRegion:
     """One region on this machine.
 
@@ -83,6 +103,7 @@ class LocalRegion:
         host: where its gateway listens.
         public_url: what the outside calls the gateway; its address where nothing is said.
         connections: how many its PostgreSQL takes at least.
+        mtls: the listener for partners with certificates; None where there is none.
     """
 
     region: KnownRegion
@@ -94,6 +115,7 @@ class LocalRegion:
     host: str = HOST
     public_url: str = ""
     connections: int = 0
+    mtls: MtlsDoor | None = None
 
     @property
     def local_url(self) -> str:
@@ -116,6 +138,10 @@ class LocalRegion:
     def addresses(self, service: str) -> str:
         """The addresses of a service's replicas, separated by commas."""
         return ",".join(map(self.address, self.replicas_of(service)))
+
+    def mtls_addresses(self) -> str:
+        """Where identity's replicas take what came with a certificate, separated by commas."""
+        return ",".join(self.address(f"{name}_mtls") for name in self.replicas_of("identity"))
 
     def path(self, *parts: str) -> Path:
         """A path inside the region's folder."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
-from deploy.local.regions import SERVICES, LocalRegion, PortTaken, known, settle
+from deploy.local.regions import SERVICES, LocalRegion, PortTaken, is_free, known, settle
 from deploy.local.settings import CERTIFIED, ENVIRONMENT, SANDBOX, keys_of, write_all
 from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
@@ -51,7 +51,11 @@ def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> 
         region = known(code)
         local = settle(state.folder, region, port, replay=wanted.replay, replicas=replicas, taken=taken)
         public, least = own.of(code).public_url, own.connections(replicas)
-        local_regions.append(replace(local, host=own.host, public_url=public, connections=least))
+        door = own.of(code).mtls
+        if door is not None and (door.port in taken or not is_free(door.port)):
+            raise PortTaken(f"port {door.port} is taken; choose another for the partners of {region.name}")
+        mtls = door.door(code) if door is not None else None
+        local_regions.append(replace(local, host=own.host, public_url=public, connections=least, mtls=mtls))
     return local_regions
 
 

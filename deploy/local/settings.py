@@ -64,7 +64,7 @@ def _common(local: LocalRegion, name: str) -> Document:
         "tls": _tls(local, name),
         "identity": _identity(local),
         "neighbours": {service: local.addresses(service) for service in SERVICES if service != name},
-        "public": {"base_url": local.base_url},
+        "public": {"base_url": local.base_url, **({"mtls_url": local.mtls.url} if local.mtls else {})},
     }
 
 
@@ -90,6 +90,8 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
         document["data_sources"] = {DEPARTMENT: {"dsn_file": secret / f"{DEPARTMENT}.dsn"}}
     if service == "identity":
         document["http"] = {"host": HOST, "port": local.ports[f"{replica}_http"]}
+        if local.mtls is not None:
+            document["mtls_http"] = {"host": HOST, "port": local.ports[f"{replica}_mtls"]}
         document["bootstrap"] = {
             "credentials_file": local.path("credentials.json"),
             "pages_credentials_file": local.path("secrets", "my-pages.json"),
@@ -103,8 +105,18 @@ def _service(local: LocalRegion, service: str, replica: str, contracts: list[Ser
     return document
 
 
+def _mtls(local: LocalRegion) -> Document:
+    """The listener for partners who come with a certificate."""
+    door = local.mtls
+    if door is None:
+        return {}
+    files = {"cert": door.cert, "key": door.key, "ca": door.ca, **({"crl": door.crl} if door.crl else {})}
+    return {"mtls": {"host": local.host, "port": door.port, **files, "identity": local.mtls_addresses()}}
+
+
 def _gateway(local: LocalRegion) -> Document:
     return _common(local, GATEWAY) | {
+        **_mtls(local),
         "http": {"host": local.host, "port": local.http_port},
         "pages": {"host": HOST, "port": local.ports["pages"], "reflection_port": local.ports["reflection"]},
         "my": {"credentials_file": local.path("secrets", "my-pages.json")},

@@ -61,7 +61,7 @@ class Actor:
         signs: whether that client signs each of its requests.
         quota: how many calls the client may make in all, a second and a day, 0 for any number; empty where it has no quota.
         auth_time: when the person, or the member of staff, signed in, in seconds since the epoch; 0 where it is not told.
-        bound_key: the thumbprint (RFC 7638) of the key to which the token is bound; empty where it is a bearer's.
+        bound_key: what the token is bound to, a key or a certificate (`libs.access.bound_keys`); empty where it is a bearer's.
         represented: for whom the member of staff stands in, `staff/…`, whose posts they are then; empty where they act in posts
             of their own.
         former: names that the person had before accounts were merged; what is kept under them is theirs.

@@ -14,6 +14,7 @@ error that the region meant (``libs.errors``). ``Tongban`` is the same for code 
 """
 
 from libs.client.calls import AsyncDownload, Download
+from libs.client.certificates import ByCertificate, OwnCertificate
 from libs.client.credentials import Bearer, ClientSecret, Credentials, PrivateKey
 from libs.client.proofs import ProofKey
 from libs.client.region import AsyncTongban, Tongban
@@ -24,9 +25,11 @@ __all__ = [
     "AsyncDownload",
     "AsyncTongban",
     "Bearer",
+    "ByCertificate",
     "ClientSecret",
     "Credentials",
     "Download",
+    "OwnCertificate",
     "PrivateKey",
     "ProofKey",
     "RegionsUnreachable",

@@ -9,6 +9,7 @@ import grpc
 import httpx
 from google.protobuf.message import Message
 
+from libs.client.certificates import OwnCertificate
 from libs.client.proofs import ProofKey
 from libs.client.receipts import OnReceipt
 from libs.client.retrying import Failure
@@ -36,6 +37,7 @@ class Connection:
         roots: PEM certificates to trust for https; None for those of the system.
         on_receipt: is told the receipts of every call, also of one that was refused.
         proof_key: the key to which tokens are bound that are asked for here; None for bearer's tokens.
+        certificate: with which connections are opened, and to which tokens are bound otherwise; None for none.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Connection:
         roots: bytes | None = None,
         on_receipt: OnReceipt | None = None,
         proof_key: ProofKey | None = None,
+        certificate: OwnCertificate | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self.channel = gateway_channel(self.url, roots)
-        context = ssl.create_default_context(cadata=roots.decode("ascii")) if roots else True
+        self.channel = gateway_channel(self.url, roots, certificate.for_grpc(roots) if certificate else None)
+        context = _verifying(roots) if certificate is None else certificate.for_http(roots)
         self.http = httpx.AsyncClient(base_url=self.url, verify=context, trust_env=False)
         self._functions: dict[str, Any] = {}
         self._on_receipt = on_receipt
@@ -143,12 +146,16 @@ class Connection:
                 key, uri = self.proof_key, f"{self.url}{_TOKEN_PATH}"
                 headers = {"dpop": key.proof("POST", uri)} if key is not None else {}
                 answer = await self.http.post(_TOKEN_PATH, data=form, headers=headers, timeout=seconds)
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.TransportError, ssl.SSLError, TimeoutError) as error:
             raise reasons.dependency_unavailable("the token endpoint does not answer", dependency=_NAME) from error
         if answer.status_code != httpx.codes.OK:
             raise _refusal(answer)
         content = answer.json()
         return IssuedToken(str(content["access_token"]), float(content["expires_in"]))
+
+
+def _verifying(roots: bytes | None) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cadata=roots.decode("ascii")) if roots else True
 
 
 def _serialized(given: Message | bytes) -> bytes:

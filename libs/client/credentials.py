@@ -1,4 +1,4 @@
-"""Who a program is to a region's identity service: the ways in which a client authenticates (RFC 6749, 2.3; RFC 7523)."""
+"""Who a program is to a region's identity service: the ways in which a client authenticates (RFC 6749, 2.3; RFC 7523; RFC 8705)."""
 
 import json
 import time
@@ -9,6 +9,8 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+
+from libs.client.certificates import ByCertificate
 
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SECONDS = 55
@@ -82,4 +84,4 @@ class Bearer:
         return "Bearer(...)"
 
 
-Credentials = ClientSecret | PrivateKey | Bearer
+Credentials = ClientSecret | PrivateKey | ByCertificate | Bearer

@@ -11,6 +11,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
 from libs.client.calls import Answer, AsyncRegionCalls, RegionCalls
+from libs.client.certificates import OwnCertificate
 from libs.client.connection import Connection
 from libs.client.credentials import Bearer, Credentials, PrivateKey
 from libs.client.files import AsyncFiles, Files
@@ -44,6 +45,8 @@ class AsyncTongban(AsyncApi):
         on_receipt: is told the receipt of every recorded call, and that of another region which was asked for it.
         proof_key: the key to which tokens are bound, so that they are of use to nobody who copies them (DPoP); None for bearer's
             tokens. Where one goes on to another region (``in_region``) that one is opened with the same.
+        certificate: with which connections are opened, at the region's listener for partners (RFC 8705; ``url`` is then its address);
+            tokens are bound to it where there is no ``proof_key``.
 
     What returns another ``AsyncTongban`` shares its connections: close the first one alone.
     """
@@ -58,8 +61,9 @@ class AsyncTongban(AsyncApi):
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
         proof_key: ProofKey | None = None,
+        certificate: OwnCertificate | None = None,
     ) -> None:
-        connection = Connection(url, roots, on_receipt, proof_key)
+        connection = Connection(url, roots, on_receipt, proof_key, certificate)
         self._begin(AsyncRegionCalls(connection, GivenToken(), policy or RetryPolicy(), timeout), credentials)
 
     def _begin(
@@ -263,6 +267,7 @@ class Tongban(Api):
         policy: RetryPolicy | None = None,
         on_receipt: OnReceipt | None = None,
         proof_key: ProofKey | None = None,
+        certificate: OwnCertificate | None = None,
     ) -> None:
         loop = _Loop()
 
@@ -275,6 +280,7 @@ class Tongban(Api):
                 policy=policy,
                 on_receipt=on_receipt,
                 proof_key=proof_key,
+                certificate=certificate,
             )
 
         self._begin(loop.run(opened()), loop)

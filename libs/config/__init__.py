@@ -179,9 +179,13 @@ class ClockConfig(Section):
 
 
 class PublicConfig(Section):
-    """What the outside calls this region: the gateway's base URL, without a slash at the end."""
+    """What the outside calls this region: base URLs of the gateway, without a slash at the end.
+
+    ``mtls_url`` is where it takes certificates of clients (RFC 8705); empty where it doesn't.
+    """
 
     base_url: str
+    mtls_url: str = ""
 
 
 class ServiceConfig(Section):

@@ -51,6 +51,11 @@ def json(name: str, *, nullable: bool = False) -> AnyColumn:
     return sa.Column(name, JSONB, nullable=nullable)
 
 
+def none_yet(name: str) -> AnyColumn:
+    """Records as a list of JSON that begins empty."""
+    return sa.Column(name, JSONB, nullable=False, server_default="[]")
+
+
 def counted(name: str) -> AnyColumn:
     """A number that begins at zero."""
     return sa.Column(name, sa.Integer, nullable=False, server_default="0")

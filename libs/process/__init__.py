@@ -184,8 +184,9 @@ class Process:
 
     @cached_property
     def proofs(self) -> ProofsOfPossession:
-        """Checks that who brings a token has the key to which it is bound."""
-        bases = (self.config.public.base_url, self.config.identity.issuer)
+        """Checks that who brings a token has what it is bound to."""
+        public = self.config.public
+        bases = [each for each in (public.base_url, public.mtls_url, self.config.identity.issuer) if each]
         return ProofsOfPossession(UsedOnce(self.redis, self.config.region.id, "proofs"), self.wall, bases)
 
     @cached_property

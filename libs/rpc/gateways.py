@@ -15,9 +15,14 @@ CHANNEL_OPTIONS = [
 _GATEWAY = [*CHANNEL_OPTIONS, ("grpc.keepalive_time_ms", 30_000)]
 
 
-def gateway_channel(url: str, roots: bytes | None = None) -> grpc.aio.Channel:
-    """Opens a channel to a gateway by its base URL (``http://`` or ``https://``), trusting ``roots`` (PEM) or the system's."""
+def gateway_channel(
+    url: str, roots: bytes | None = None, own: grpc.ChannelCredentials | None = None
+) -> grpc.aio.Channel:
+    """Opens a channel to a gateway by its base URL (``http://`` or ``https://``), trusting ``roots`` (PEM) or the system's.
+
+    ``own`` is how it is opened by who has a certificate.
+    """
     scheme, _, authority = url.partition("://")
     if scheme == "https":
-        return grpc.aio.secure_channel(authority, grpc.ssl_channel_credentials(roots), options=_GATEWAY)
+        return grpc.aio.secure_channel(authority, own or grpc.ssl_channel_credentials(roots), options=_GATEWAY)
     return grpc.aio.insecure_channel(authority, options=_GATEWAY)

@@ -34,13 +34,16 @@ def hints(error: TongbanError) -> tuple[tuple[str, str], ...]:
     """Returns the HTTP headers that tell who is refused what they can do, beside the body.
 
     That is to come again (RFC 9110, 10.2.3), or to have the person sign in anew, or better (RFC 9470, 3; the status stays that of
-    the reason, 403 where the level is too low), or to prove the key of their token (RFC 9449, 7.1).
+    the reason, 403 where the level is too low), or to prove the key of their token (RFC 9449, 7.1), or that the token is
+    no good with this certificate (RFC 8705, 3).
     """
     found: list[tuple[str, str]] = []
     if error.retry_after is not None:
         found.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
     if error.reason == "POSSESSION_NOT_PROVEN":
         found.append(("www-authenticate", CHALLENGE))
+    if error.reason == "CERTIFICATE_NOT_PRESENTED":
+        found.append(("www-authenticate", 'Bearer realm="tongban", error="invalid_token"'))
     wanted = _STEP_UP.get(error.reason)
     if wanted is not None:
         parameter, key = wanted

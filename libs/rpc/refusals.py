@@ -108,6 +108,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         # Also of a public RPC: a token that is brought is looked at. Anybody's may be another region's.
         "TOKEN_INVALID": _every,
         "POSSESSION_NOT_PROVEN": _every,
+        "CERTIFICATE_NOT_PRESENTED": _every,
         "CLIENT_ADDRESS_NOT_ALLOWED": _every,
         "SIGNATURE_REQUIRED": _every,
         "REGION_NOT_TRUSTED": _every,

@@ -1,4 +1,4 @@
-"""Proofs that who brings a token has the key to which it is bound: DPoP (RFC 9449).
+"""Proofs that who brings a token has what it is bound to: a key by DPoP (RFC 9449), or the certificate of the connection (RFC 8705).
 
 A proof is a JWT that the caller signs for one request: its verb, its address, the token. Where a proof was used is kept in Redis, for all
 services of the region together; without Redis none is taken.
@@ -19,8 +19,9 @@ from joserfc.jws import JWSRegistry
 
 from libs import outside
 from libs.access.actor import Actor
-from libs.access.bound_keys import SCHEME, not_proven
+from libs.access.bound_keys import SCHEME, is_certificate, not_proven, require_same
 from libs.clock import Clock
+from libs.security import client_certificates
 from libs.security.once import UsedOnce
 
 ALGORITHMS = ("ES256", "PS256")
@@ -57,18 +58,23 @@ class RequestSeen:
         proof: the proof; empty where none came.
         method, path: what was asked for, of the public's address; the path without its query.
         request: the gateway's own name of the request, the same however often it sends it to us; empty where there is none.
+        certificate: the caller's, as tokens say that are bound to it; empty where they came without one.
     """
 
     proof: str
     method: str
     path: str
     request: str = ""
+    certificate: str = ""
 
     @classmethod
     def of_call(cls, metadata: Mapping[str, str], path: str) -> "RequestSeen":
         """Reads what the gateway says of a call; ``path`` is the RPC's own, at which it was called where nothing else is said."""
         method, seen = metadata.get(METHOD_SEEN, "POST"), metadata.get(PATH_SEEN, path)
-        return cls(metadata.get(HEADER, ""), method, seen.partition("?")[0], metadata.get(REQUEST_SEEN, ""))
+        certificate = client_certificates.presented(metadata.get(client_certificates.HEADER, ""))
+        return cls(
+            metadata.get(HEADER, ""), method, seen.partition("?")[0], metadata.get(REQUEST_SEEN, ""), certificate
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,17 @@ class ProofsOfPossession:
         await self._use_up(proof, seen)
         return proof.key
 
+    async def bound(self, seen: RequestSeen) -> str:
+        """Returns what a request proves that tokens can be bound to: the key of its proof, or else the certificate that it came with.
+
+        Raises:
+            Unauthenticated: POSSESSION_NOT_PROVEN.
+            Unavailable: DEPENDENCY_UNAVAILABLE.
+        """
+        return await self.key(seen) or seen.certificate
+
     async def require(self, actor: Actor, scheme: str, seen: RequestSeen) -> None:
-        """Checks that who brings a token may: a bearer's anybody, a bound one who proves its key for this very request.
+        """Checks that who brings a token may: a bearer's anybody, a bound one who proves its key for this very request, or comes with its certificate.
 
         Args:
             actor: whom the token speaks for.
@@ -116,13 +131,14 @@ class ProofsOfPossession:
             seen: the request.
 
         Raises:
-            Unauthenticated: POSSESSION_NOT_PROVEN.
+            Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
             Unavailable: DEPENDENCY_UNAVAILABLE.
         """
         bound = scheme.lower() == SCHEME.lower()
-        if not actor.bound_key:
+        if not actor.bound_key or is_certificate(actor.bound_key):
             if bound:
                 raise not_proven("unbound", "the token is bound to no key")
+            require_same(actor.bound_key, seen.certificate)
             return
         if not bound or not seen.proof:
             raise not_proven("missing", f"the token is bound to a key: bring it as {SCHEME}, with a proof")

@@ -70,6 +70,26 @@ class Cors(Section):
     origins: list[Annotated[str, AfterValidator(_origin)]] = []
 
 
+class MtlsSection(Section):
+    """The listener for partners who come with a certificate (RFC 8705), by TLS 1.3; without this section there is none.
+
+    Attributes:
+        host, port: where it listens.
+        cert, key: its own certificate, with those above it, and the private key, PEM.
+        ca: the authorities of partners' certificates, PEM; the handshake refuses what none of them has signed.
+        crl: what they have revoked, PEM, of each of them a list; None where nothing is looked up.
+        identity: where identity takes what came with a certificate; of several replicas separated by commas.
+    """
+
+    host: str = "127.0.0.1"
+    port: int
+    cert: Path
+    key: Path
+    ca: Path
+    crl: Path | None = None
+    identity: str
+
+
 class MySection(Section):
     """The pages at which people see what is held on them (/my); without this section there are none.
 
@@ -94,4 +114,5 @@ class GatewayConfig(Section):
     limits: Limits = Limits()
     cors: Cors = Cors()
     my: MySection | None = None
+    mtls: MtlsSection | None = None
     telemetry: TelemetryConfig = TelemetryConfig()

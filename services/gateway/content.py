@@ -18,6 +18,7 @@ from starlette.routing import Route
 from libs.errors import TongbanError, invalid_field, reasons
 from libs.rpc import json_edge, languages, status
 from libs.rpc.call import FORWARDED, SIGNER
+from libs.security import client_certificates
 from libs.security.possession import HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN
 from services.gateway.byte_ranges import ByteRange, Unsatisfiable, wanted
 from tongban.uploads.v1 import upload_service_pb2 as pb
@@ -26,7 +27,7 @@ from tongban.uploads.v1 import upload_service_pb2_grpc
 PREFIX = "/content/"
 """Where the bytes of uploads are: what follows is the upload's name."""
 _PATH, _ELSEWHERE = PREFIX + "{service}/uploads/{key:uuid}", PREFIX + "{rest:path}"
-_PROOF = (HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN)
+_PROOF = (HEADER, METHOD_SEEN, PATH_SEEN, REQUEST_SEEN, client_certificates.HEADER)
 _PASSED_ON = ("authorization", "traceparent", FORWARDED, SIGNER, languages.HEADER, *_PROOF)
 _PIECE_BYTES = 256 * 1024
 _MOST_BYTES = 1024 * 1024 * 1024

@@ -11,6 +11,8 @@ Json = dict[str, Any]
 
 OWNERS = tuple(sorted(rights.SERVICES))
 """The five services."""
+TOKENS, CERTIFIED_TOKENS = "identity_http", "identity_mtls"
+"""The token issuer: of those who come as anybody, and of those who come with a certificate."""
 NOWHERE = "nowhere"
 """A cluster behind which there is nothing, and never will be."""
 
@@ -137,7 +139,14 @@ def _token_cluster(config: GatewayConfig) -> Json:
     urls = [config.identity.jwks_url, *config.identity.further_jwks_urls]
     addresses = ",".join(url.partition("://")[2].partition("/")[0] for url in urls)
     tls = _upstream_tls(config, "identity", "http/1.1") if urls[0].startswith("https:") else None
-    return _cluster("identity_http", addresses, http2=False, tls=tls, checks=_of_tokens(urls))
+    return _cluster(TOKENS, addresses, http2=False, tls=tls, checks=_of_tokens(urls))
+
+
+def _certified_tokens_cluster(config: GatewayConfig, addresses: str) -> Json:
+    """Where the token issuer takes what came with a client's certificate: by mTLS, so that it knows who says so."""
+    checks = _checks({}, {"http_health_check": {"path": "/.well-known/jwks.json"}} if "," in addresses else {})
+    tls = _upstream_tls(config, "identity", "http/1.1")
+    return _cluster(CERTIFIED_TOKENS, addresses, http2=False, tls=tls, checks=checks)
 
 
 def clusters(config: GatewayConfig) -> list[Json]:
@@ -155,6 +164,8 @@ def clusters(config: GatewayConfig) -> list[Json]:
             tls=_upstream_tls(config, "gateway", "h2"),
         ),
     ]
+    if config.mtls is not None:
+        made.append(_certified_tokens_cluster(config, config.mtls.identity))
     if config.telemetry.endpoint:
         collector = config.telemetry.endpoint.partition("://")[2] or config.telemetry.endpoint
         made.append(_cluster("telemetry", collector, http2=True, tls=None))

@@ -1,5 +1,6 @@
 """Writes Envoy's configuration from the contracts: what they don't declare as public has no route (default deny)."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 from libs.access.bound_keys import SCHEME
 from libs.rpc.call import SIGNER
 from libs.rpc.images import image_path
+from libs.security import client_certificates
 from libs.security.possession import REQUEST_SEEN
 from libs.security.tokens import LEEWAY_SECONDS
 from services.gateway import circuits, contract_gate, contracts, edited
-from services.gateway.config import GatewayConfig
+from services.gateway.config import GatewayConfig, MtlsSection
 from services.gateway.contracts import Service
-from services.gateway.envoy_clusters import address_of, clusters, typed
+from services.gateway.envoy_clusters import CERTIFIED_TOKENS, TOKENS, address_of, clusters, typed
 from services.gateway.envoy_routes import IDENTITY_PREFIXES, RECEIPT_HEADERS, kind_package, virtual_host
 from services.gateway.owners import owner_filters
 from services.gateway.replies import local_reply_config
@@ -138,13 +140,17 @@ def _signatures(config: GatewayConfig) -> Json:
     )
 
 
-def _internal_headers() -> Json:
+def _internal_headers(*, certified: bool) -> Json:
     """Takes internal headers of a caller's own away, writes down how large the others are, and names the request; tells receipts to JSON callers.
+
+    What is said of a client's certificate Envoy says itself where it is ``certified`` (the connection manager has taken the caller's own away).
 
     Metadata ends in ``-bin`` where it is no text; as headers receipts go by a name of their own too (decision 0045).
     """
     prefixes = ("x-tongban-", "x-envoy-original-")
-    removals = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
+    removals: list[Json] = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes]
+    if not certified:
+        removals.append({"remove": client_certificates.HEADER})
     size = {"header": {"key": contract_gate.SIZE_HEADER, "value": "%REQUEST_HEADERS_BYTES%"}}
     # The same however often it is sent on: by it a service knows a proof that it has seen already.
     named = {"header": {"key": REQUEST_SEEN, "value": "%UNIQUE_ID%"}}
@@ -157,9 +163,9 @@ def _internal_headers() -> Json:
     return _filter("header_mutation", "HeaderMutation", mutations=mutations)
 
 
-def _http_filters(config: GatewayConfig, services: list[Service]) -> list[Json]:
+def _http_filters(config: GatewayConfig, services: list[Service], *, certified: bool) -> list[Json]:
     return [
-        _internal_headers(),
+        _internal_headers(certified=certified),
         _filter("cors", "Cors"),
         _ratelimit(config),
         _jwt(config),
@@ -214,7 +220,7 @@ def _tracing() -> Json:
     return {"provider": {"name": "envoy.tracers.opentelemetry", "typed_config": provider}}
 
 
-def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
+def _connection_manager(config: GatewayConfig, services: list[Service], *, certified: bool = False) -> Json:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     tracing = {"tracing": _tracing()} if config.telemetry.endpoint else {}
     return typed(
@@ -223,6 +229,8 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
         stat_prefix="edge",
         codec_type="AUTO",
         use_remote_address=True,
+        # Whatever a caller says of a certificate is gone; of one that was shown its digest is told.
+        forward_client_cert_details="SANITIZE_SET" if certified else "SANITIZE",
         always_set_request_id_in_response=True,
         normalize_path=True,
         merge_slashes=True,
@@ -248,27 +256,63 @@ def _connection_manager(config: GatewayConfig, services: list[Service]) -> Json:
         },
         local_reply_config=local_reply_config(config),
         access_log=[_access_log(config)],
-        http_filters=_http_filters(config, services),
-        route_config={"name": "contracts", "virtual_hosts": [virtual_host(config, services)]},
+        http_filters=_http_filters(config, services, certified=certified),
+        route_config={
+            "name": "contracts",
+            "virtual_hosts": [virtual_host(config, services, CERTIFIED_TOKENS if certified else TOKENS)],
+        },
     )
+
+
+def _listener(config: GatewayConfig, name: str, address: str, manager: Json, **chain: object) -> Json:
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    return {
+        "name": name,
+        "address": address_of(address),
+        "per_connection_buffer_limit_bytes": config.limits.request_bytes,
+        "filter_chains": [{"filters": filters, **chain}],
+    }
+
+
+def _mtls_listener(config: GatewayConfig, services: list[Service], mtls: MtlsSection) -> Json:
+    """The listener for partners: TLS 1.3 alone, and a certificate, where one is shown, of one of their authorities.
+
+    Nothing is resumed: each connection shows its certificate, and one that is over is refused with the next. Files that were renewed make it
+    another listener, which takes over.
+    """
+    own = {"certificate_chain": {"filename": str(mtls.cert)}, "private_key": {"filename": str(mtls.key)}}
+    revoked = {"crl": {"filename": str(mtls.crl)}} if mtls.crl else {}
+    context = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificates": [own],
+        "validation_context": {"trusted_ca": {"filename": str(mtls.ca)}, **revoked},
+    }
+    socket = typed(
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        common_tls_context=context,
+        require_client_certificate=False,
+        disable_stateless_session_resumption=True,
+        disable_stateful_session_resumption=True,
+    )
+    transport = {"name": "envoy.transport_sockets.tls", "typed_config": socket}
+    manager = _connection_manager(config, services, certified=True)
+    made = _listener(config, "mtls", f"{mtls.host}:{mtls.port}", manager, transport_socket=transport)
+    files = [each for each in (mtls.cert, mtls.ca, mtls.crl) if each is not None]
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
+    return made | {"metadata": {"filter_metadata": {"tongban.files": {"sha256": digest}}}}
 
 
 def bootstrap(config: GatewayConfig, services: list[Service]) -> Json:
     """Returns the whole configuration of one Envoy."""
-    manager = {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _connection_manager(config, services),
-    }
-    listener = {
-        "name": "edge",
-        "address": address_of(f"{config.http.host}:{config.http.port}"),
-        "per_connection_buffer_limit_bytes": config.limits.request_bytes,
-        "filter_chains": [{"filters": [manager]}],
-    }
+    manager = _connection_manager(config, services)
+    listeners = [_listener(config, "edge", f"{config.http.host}:{config.http.port}", manager)]
+    if config.mtls is not None:
+        listeners.append(_mtls_listener(config, services, config.mtls))
     return {
         "node": {"id": f"gateway-{config.region.id}", "cluster": config.region.id},
         "admin": {"address": address_of(f"{config.envoy.admin_host}:{config.envoy.admin_port}")},
-        "static_resources": {"listeners": [listener], "clusters": clusters(config)},
+        "static_resources": {"listeners": listeners, "clusters": clusters(config)},
         "layered_runtime": circuits.runtime(config),
         "overload_manager": _overload_manager(),
     }

@@ -8,7 +8,7 @@ from libs.rpc.streams import IDLE_SECONDS
 from services.gateway.config import GatewayConfig
 from services.gateway.content import PREFIX
 from services.gateway.contracts import Rpc, Service
-from services.gateway.envoy_clusters import NOWHERE, OWNERS, typed
+from services.gateway.envoy_clusters import CERTIFIED_TOKENS, NOWHERE, OWNERS, TOKENS, typed
 from services.gateway.owners import finding_owner, owner_matches
 from services.gateway.stream_ends import ending_in_words
 
@@ -94,11 +94,12 @@ def _content_route(seconds: int) -> Json:
 
 
 def _http_route(match: Json, cluster: str) -> Json:
-    per_filter = _without_transcoder() | (_unjudged() if cluster == "identity_http" else {})
+    of_tokens = cluster in (TOKENS, CERTIFIED_TOKENS)
+    per_filter = _without_transcoder() | (_unjudged() if of_tokens else {})
     # The timeout begins when the request is whole; the stream's also ends one that never is.
     limits = {"timeout": "15s", "max_stream_duration": {"max_stream_duration": "30s"}}
     # Who reads a page asks again; a token endpoint's answer others wait for.
-    retry = _retries(repeatable=False) if cluster == "identity_http" else {"retry_on": "connect-failure"}
+    retry = _retries(repeatable=False) if of_tokens else {"retry_on": "connect-failure"}
     route = {"cluster": cluster, **limits, "retry_policy": retry}
     return {"name": _name(match), "match": match, "route": route, "typed_per_filter_config": per_filter}
 
@@ -196,10 +197,10 @@ def _rpc_routes(service: Service, rpc: Rpc) -> list[Json]:
     ]
 
 
-def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
+def _routes(config: GatewayConfig, services: list[Service], tokens: str) -> list[Json]:
     pages = [_http_route({"path": page}, "pages") for page in _PAGES]
     pages += [_http_route({"prefix": prefix}, "pages") for prefix in ("/clients/", "/my/")]
-    oauth = [_http_route({"prefix": prefix}, "identity_http") for prefix in IDENTITY_PREFIXES]
+    oauth = [_http_route({"prefix": prefix}, tokens) for prefix in IDENTITY_PREFIXES]
     reflection = [_grpc_route({"prefix": f"/{name}/"}, "reflection", 300, streams=True) for name in REFLECTION]
     known = [service for service in services if _owner(service) or service.everywhere]
     rpcs = [route for service in known for rpc in service.public_rpcs for route in _rpc_routes(service, rpc)]
@@ -208,8 +209,8 @@ def _routes(config: GatewayConfig, services: list[Service]) -> list[Json]:
     return [*pages, *oauth, content, schemas, *reflection, *rpcs, *_json_routes(config, services)]
 
 
-def virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
-    """Returns all routes of the region, with who may read what from other origins."""
+def virtual_host(config: GatewayConfig, services: list[Service], tokens: str = TOKENS) -> Json:
+    """Returns all routes of the region, with who may read what from other origins; ``tokens`` is the cluster of the token issuer."""
     origins = [{"exact": origin} for origin in config.cors.origins]
     cors = typed(
         f"{kind_package('cors')}.CorsPolicy",
@@ -223,7 +224,7 @@ def virtual_host(config: GatewayConfig, services: list[Service]) -> Json:
         "name": "region",
         "domains": ["*"],
         "typed_per_filter_config": {"envoy.filters.http.cors": cors},
-        "matcher": _matcher(_routes(config, services)),
+        "matcher": _matcher(_routes(config, services, tokens)),
     }
 
 

@@ -20,7 +20,7 @@ _RAW = ".google.api.HttpBody"
 _POWER = len("MANDATE_POWER_")
 _TOKENS = (
     "RFC 9068, from /oauth/token. One that is bound to a key comes as `Authorization: DPoP` with a proof in the header `DPoP` "
-    "(RFC 9449)."
+    "(RFC 9449)); one that is bound to a certificate by a connection that shows it (RFC 8705)."
 )
 
 

@@ -67,8 +67,8 @@ _WORDS = {
     ),
     "The receipt of another region that was asked for it.": "受询地区的收据。",
     "RFC 9068, from /oauth/token. One that is bound to a key comes as `Authorization: DPoP` with a proof in the header `DPoP` "
-    "(RFC 9449).": (
-        "RFC 9068 令牌，由 /oauth/token 发放。与密钥绑定的令牌以 `Authorization: DPoP` 携带，并在 `DPoP` 头中附持有证明（RFC 9449）。"
+    "(RFC 9449)); one that is bound to a certificate by a connection that shows it (RFC 8705).": (
+        "RFC 9068 令牌，由 /oauth/token 发放。与密钥绑定的令牌以 `Authorization: DPoP` 携带，并在 `DPoP` 头中附持有证明（RFC 9449）；与证书绑定的令牌须经出示该证书的连接使用（RFC 8705）。"
     ),
 }
 _TOLD = {"description", "summary"}

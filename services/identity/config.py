@@ -196,9 +196,13 @@ class Upstreams(Section):
 
 
 class Config(ServiceConfig):
-    """The identity service's configuration."""
+    """The identity service's configuration.
+
+    ``mtls_http`` is where the gateway brings what came with a client's certificate (RFC 8705): by mTLS, and nobody but the gateway.
+    """
 
     http: HttpConfig | None = None
+    mtls_http: HttpConfig | None = None
     bootstrap: Bootstrap | None = None
     tokens: Tokens = Tokens()
     clients: Clients = Clients()

@@ -14,6 +14,7 @@ from deploy.local.launch import Cluster
 from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN
 from tests.peers.fetch import GO, NODE, OFDRW, run
+from tests.support.partner_certificates import PartnersDoor
 from tests.support.ports import free_port
 from tests.support.regions import gateway_of
 from tests.support.webhook_partner import RECEIVERS_HERE
@@ -113,14 +114,20 @@ class Town:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cluster]]:
+def partners_door(tmp_path_factory: pytest.TempPathFactory) -> PartnersDoor:
+    """The region's listener for partners who come with certificates."""
+    return PartnersDoor.made(tmp_path_factory.mktemp("partners"), free_port())
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, partners_door: PartnersDoor) -> Iterator[tuple[Path, Cluster]]:
     """One region's processes."""
     folder = tmp_path_factory.mktemp("region")
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
     state.mkdir(mode=0o755)
-    (state / FILE).write_text(RECEIVERS_HERE, encoding="utf-8")
+    (state / FILE).write_text(f"{RECEIVERS_HERE}\n{partners_door.settings(LIUAN.id)}", encoding="utf-8")
     with Cluster(state, (free_port(),), services=("identity", "license", "seal")) as cluster:
         yield state, cluster
 

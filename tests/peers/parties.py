@@ -51,6 +51,21 @@ async def registered(
     return json.dumps(key.as_dict(private=True))
 
 
+async def certified(town: Town, client_id: str, certificate: bytes, *scopes: str) -> None:
+    """Registers a client that proves who it is by a certificate."""
+    client = resources_pb2.Client(
+        display_name="常州通",
+        kind=resources_pb2.CLIENT_KIND_PARTNER,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_TLS_CLIENT_AUTH,
+        certificates=[resources_pb2.ClientCertificate(certificate=certificate)],
+        sender_constraint=resources_pb2.SENDER_CONSTRAINT_MTLS,
+        scopes=scopes,
+    )
+    request = client_service_pb2.CreateClientRequest(client=client, client_id=client_id, request_id=request_id())
+    stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)
+    await town.office.gateway.call(stub.CreateClient, request, resources_pb2.Client, await town.office.admin_token())
+
+
 async def told_of_logouts(town: Town, client_id: str, uri: str) -> None:
     """Has a client be told of logouts."""
     stub = client_service_pb2_grpc.ClientServiceStub(town.office.gateway.channel)

@@ -13,7 +13,8 @@ import pytest
 
 from tests.peers.conftest import Town
 from tests.peers.fetch import HERE, OPENID
-from tests.peers.parties import PASSWORD, enrolled, registered, through, ticket_of
+from tests.peers.parties import PASSWORD, certified, enrolled, registered, through, ticket_of
+from tests.support.partner_certificates import PartnersDoor
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session")]
 Tell = Callable[[str], None]
@@ -99,3 +100,22 @@ async def test_a_certified_client_goes_the_whole_way(town: Town, modules: Path) 
         assert answer.headers["location"] == "/oauth/device/allowed"
         at_device = await told()
         assert (at_device["claims"]["sub"], at_device["refreshed"]["sub"]) == (person, person)
+
+
+async def test_a_client_that_comes_with_a_certificate_finds_its_way(
+    town: Town, modules: Path, partners_door: PartnersDoor
+) -> None:
+    """By the aliases that the region publishes; without the certificate neither it nor who copied its token gets anything (RFC 8705)."""
+    url, name, held = town.office.gateway.url, "openid-certified", partners_door.signer.sign("openid-certified")
+    await certified(town, name, held.der, "identity.departments.list")
+    certificate, key = held.files(partners_door.folder, name)
+    root = partners_door.folder / "root.pem"
+    arguments = (modules, url, name, certificate, key, root, "/v1/departments?pageSize=5")
+    async with _client("certified.mjs", *arguments) as (_, told):
+        said = await told()
+    assert (said["partners"], said["type"].lower()) == (partners_door.url, "bearer")
+    assert (said["good"]["active"], list(said["good"]["cnf"])) == (True, ["x5t#S256"])
+    assert said["without"] == "invalid_client"
+    assert said["own"]["status"] == 200
+    refused = {"status": 401, "challenge": 'Bearer realm="tongban", error="invalid_token"'}
+    assert (said["bare"], said["plain"]) == (refused, refused)

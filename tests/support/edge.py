@@ -23,7 +23,7 @@ from deploy.pki import development
 from libs.errors import NotFound, TongbanError
 from libs.rpc import languages, status
 from services.gateway import envoy_config
-from services.gateway.config import GatewayConfig
+from services.gateway.config import GatewayConfig, MtlsSection
 from tests.support.edge_licences import licences, listening
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
@@ -268,6 +268,7 @@ def running_edge(
     license_port: int = 0,
     origins: tuple[str, ...] = (),
     drain_seconds: int = 1,
+    mtls: dict[str, Any] | None = None,
     **limits: int,
 ) -> Iterator[Edge]:
     """Runs Envoy before the small service; ends both.
@@ -278,6 +279,7 @@ def running_edge(
         materials: whether a licence service stands behind it.
         license_port: where one stands already.
         origins: whose pages may call, beside ``ORIGIN``.
+        mtls: the section of the listener for partners; None where there is none.
         drain_seconds: how long a configuration that another took the place of goes on.
         limits: the gateway's limits that are others than usual.
     """
@@ -294,6 +296,8 @@ def running_edge(
         jwks.going.clear()
     threading.Thread(target=jwks.serve_forever).start()
     config = _config(folder, port, jwks.server_port, limits, origins)
+    if mtls is not None:
+        config = config.model_copy(update={"mtls": MtlsSection.model_validate(mtls)})
     if license_port:
         config.neighbours["license"] = f"127.0.0.1:{license_port}"
     envoy_config.write(config)

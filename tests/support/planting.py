@@ -22,7 +22,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from libs.ids.synthetic import SyntheticPopulation
 from libs.rpc.contract import Method
 from services.gateway.http_paths import path_of
-from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
+from services.identity.core.token_form import JWT_BEARER
+from services.identity.oauth.discovery import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
 from tests.support import contracts
 from tests.support.patience import PATIENCE
 from tests.support.requests import full, put

@@ -177,9 +177,8 @@ def _config(
         documents=DocumentsConfig(folder=str(folder / "documents")),
         keys=keys,
         identity=IdentityConfig(address=f"{HOST}:1", issuer=base_url(region), jwks_url=f"{base_url(region)}/jwks"),
-        public=PublicConfig(base_url=base_url(region)),
         telemetry=TelemetryConfig(log_level="warning"),
-        **extra,
+        **{"public": PublicConfig(base_url=base_url(region)), **extra},
     )
 
 

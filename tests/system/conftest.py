@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy.local.launch import Cluster
 from deploy.local.own_settings import FILE
 from deploy.local.regions import TIANNING
+from tests.support.partner_certificates import PartnersDoor
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
 from tests.support.verifier_server import VerifierServer, verifier_server
@@ -32,8 +33,17 @@ def verifier() -> Iterator[VerifierServer]:
 
 
 @pytest.fixture(scope="session")
+def partners_door(tmp_path_factory: pytest.TempPathFactory) -> PartnersDoor:
+    """天宁's listener for partners who come with certificates."""
+    return PartnersDoor.made(tmp_path_factory.mktemp("partners"), free_port())
+
+
+@pytest.fixture(scope="session")
 def running_cluster(
-    tmp_path_factory: pytest.TempPathFactory, replicas: dict[str, int], verifier: VerifierServer
+    tmp_path_factory: pytest.TempPathFactory,
+    replicas: dict[str, int],
+    verifier: VerifierServer,
+    partners_door: PartnersDoor,
 ) -> Iterator[tuple[Path, Cluster]]:
     """Both regions' processes."""
     folder = tmp_path_factory.mktemp("regions")
@@ -42,7 +52,8 @@ def running_cluster(
     state = folder / "state"
     state.mkdir(mode=0o755)
     faces = f'[services.identity.verifiers.face]\nurl = "{verifier.url}"\n'
-    (state / FILE).write_text(f"{RECEIVERS_HERE}\n{faces}", encoding="utf-8")
+    door = partners_door.settings(TIANNING.id)
+    (state / FILE).write_text(f"{RECEIVERS_HERE}\n{faces}\n{door}", encoding="utf-8")
     with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 

@@ -1,4 +1,4 @@
-"""Stage 6: turns the access token into a Actor, and has who brings a bound one prove that its key is theirs."""
+"""Stage 6: turns the access token into a Actor, and has who brings a bound one prove that its key, or its certificate, is theirs."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@ Credentials live by the machine's clock, as tokens do.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.patches import patch_of
 from services.identity.api_clients import store
-from services.identity.api_clients.convert import client_message
+from services.identity.api_clients.convert import certificates_of, client_message
 from services.identity.api_clients.drafts import check_new, drafted
 from services.identity.api_clients.owning import answers_for, firm_of
 from services.identity.api_clients.requesting import MOST_WAITING, begun, check_from_outside, firm_asked
@@ -27,6 +27,7 @@ from services.identity.api_clients.usage import client_of, usage_message
 from services.identity.core import client_rules, clients, logout_notices, sign_in_grants, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
+from services.identity.core.client_certificates import ClientCertificate
 from services.identity.core.client_rules import (
     FIRST_CLIENT,
     Client,
@@ -44,6 +45,20 @@ from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 
 Work = Callable[[Transaction], Awaitable[resources.Client]]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCredentials:
+    """What a rotation brings: keys, or certificates, or nothing where a secret is made."""
+
+    keys: Keys | None
+    certificates: tuple[ClientCertificate, ...]
+
+    @property
+    def change(self) -> dict[str, Any]:
+        """The columns that it replaces."""
+        keys = {"jwks": self.keys} if self.keys else {}
+        return keys | ({"certificates": self.certificates} if self.certificates else {})
 
 
 class ClientApi:
@@ -116,15 +131,15 @@ class ClientApi:
         return pb.ListClientsResponse(clients=[client_message(row, now) for row in shown], next_page_token=token)
 
     async def rotate_client_key(self, request: pb.RotateClientKeyRequest, call: Call) -> resources.Client:
-        """Replaces a client's keys, or makes it a new secret."""
+        """Replaces a client's keys or certificates, or makes it a new secret."""
         _check_reach(call.actor, request.name, "identity.clients.create")
-        keys = checked_keys(request.jwks, "jwks") if request.HasField("jwks") else None
-        secret = "" if keys else self._parts.client_secrets.make()
+        given = self._given(request)
+        secret = "" if given.keys or given.certificates else self._parts.client_secrets.make()
 
         async def work(tx: Transaction) -> resources.Client:
             row = await store.lock(tx.connection, request.name, request.etag)
-            _check_rotation(row, call.actor, keys)
-            change = self._rotated(row, request.overlap.ToTimedelta(), keys, secret, call.actor.human)
+            _check_rotation(row, call.actor, given)
+            change = self._rotated(row, request.overlap.ToTimedelta(), given, secret, call.actor.human)
             row = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
             if row.overlap_expire_time is None and row.kind is not ClientKind.CHANNEL:
                 await self._parts.withdrawals.renew(tx, request.name)
@@ -133,20 +148,27 @@ class ClientApi:
 
         return await self._answer(command_of(request, call=call), work, secret)
 
-    def _rotated(self, row: Client, overlap: timedelta, keys: Keys | None, secret: str, human: str) -> dict[str, Any]:
+    def _given(self, request: pb.RotateClientKeyRequest) -> GivenCredentials:
+        keys = checked_keys(request.jwks, "jwks") if request.HasField("jwks") else None
+        return GivenCredentials(keys, certificates_of(request.certificates, "certificates", self._parts.wall.now()))
+
+    def _rotated(
+        self, row: Client, overlap: timedelta, given: GivenCredentials, secret: str, human: str
+    ) -> dict[str, Any]:
         """What a rotation changes; the new keys of a channel wait for two people."""
         if row.kind is ClientKind.CHANNEL:
             # One thing waits at a time: nobody who approves stands behind what another asked for before.
-            waits = PendingKeys(keys or [], overlap.total_seconds())
+            waits = PendingKeys(given.keys or [], overlap.total_seconds())
             return {"pending": waits, "pending_terms": None, "backers": asked_by(human)}
-        change = {"jwks": keys} if keys else {"secret_mac": self._parts.client_secrets.mac(secret)}
+        change = given.change or {"secret_mac": self._parts.client_secrets.mac(secret)}
         return {**change, "rotate_time": self._parts.wall.now(), **self._overlap(row, overlap)}
 
     def _overlap(self, row: Client, overlap: timedelta) -> dict[str, Any]:
         """What stays of the credentials before: nothing, or all until the overlap is over."""
         end = self._parts.wall.now() + overlap if overlap else None
         keys, mac = (row.jwks, row.secret_mac) if end else (None, None)
-        return {"old_jwks": keys, "old_secret_mac": mac, "overlap_expire_time": end}
+        old = {"old_jwks": keys, "old_secret_mac": mac, "old_certificates": row.certificates if end else ()}
+        return {**old, "overlap_expire_time": end}
 
     async def approve_client(self, request: pb.ApproveClientRequest, call: Call) -> resources.Client:
         """Stands behind a channel, or behind new keys of one; the second human being lets it take effect."""
@@ -317,13 +339,15 @@ async def _begun(connection: DatabaseConnection, draft: Client, actor: Actor) ->
     return replace(draft, state=state, backers=asked_by(actor.human) if state is ClientState.REQUESTED else ())
 
 
-def _check_rotation(row: Client, actor: Actor, keys: Keys | None) -> None:
+def _check_rotation(row: Client, actor: Actor, given: GivenCredentials) -> None:
     actor.require_impartial(row.owner)
     # Who has the new key has all that the client may: nobody gets there with less, the client itself not either.
     check_covered(actor.scopes, row.scopes)
     client_rules.check_active(row)
-    if bool(keys) != (row.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT):
+    if bool(given.keys) != (row.auth_method is ClientAuthMethod.PRIVATE_KEY_JWT):
         raise invalid_field("jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
+    if bool(given.certificates) != (row.auth_method is ClientAuthMethod.TLS_CLIENT_AUTH):
+        raise invalid_field("certificates", "client.certificates", "is needed for tls_client_auth and for nothing else")
 
 
 def _check_waits(row: Client) -> None:

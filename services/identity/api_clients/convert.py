@@ -1,11 +1,14 @@
 """Clients as messages, and back. A secret never passes here."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from libs.db.etag import etag_of
 from libs.errors import invalid_field
 from libs.rpc.messages import Names, moment_of, timestamp
 from services.identity.core.assurance_names import AssuranceName, AssuranceNames, check_names
+from services.identity.core.certificate_reading import checked_certificates
+from services.identity.core.client_certificates import ClientCertificate
 from services.identity.core.client_rules import Client, ClientAuthMethod, ClientEnvironment, ClientKind, ClientState
 from services.identity.core.client_terms import ClientTerms, check_ranges
 from services.identity.core.jwk import checked_keys, jwks_message
@@ -61,6 +64,23 @@ def new_client(asked: pb.Client, client_id: str, now: datetime, wall: datetime, 
         assurance_names=_names(asked).to_texts(),
         sender_constraint=terms.sender_constraint,
         signs=terms.signs,
+        certificates=certificates_of(asked.certificates, "client.certificates", wall),
+    )
+
+
+def certificates_of(given: Iterable[pb.ClientCertificate], field: str, wall: datetime) -> tuple[ClientCertificate, ...]:
+    """Returns the certificates that a message gives; raises InvalidArgument FIELD_INVALID where one is none of a client."""
+    return checked_certificates([each.certificate for each in given], field, wall)
+
+
+def certificate_message(kept: ClientCertificate) -> pb.ClientCertificate:
+    """Builds the message of a certificate."""
+    return pb.ClientCertificate(
+        certificate=kept.der,
+        thumbprint=kept.thumbprint,
+        subject=kept.subject,
+        not_before_time=timestamp(kept.not_before),
+        not_after_time=timestamp(kept.not_after),
     )
 
 
@@ -156,4 +176,5 @@ def client_message(row: Client, wall: datetime) -> pb.Client:
         assurance_names=[pb.AssuranceName(value=each.value, assurance=each.assurance) for each in row.assurance.names],
         sender_constraint=_CONSTRAINTS.number(row.sender_constraint),
         signed_requests=_signed(row.signs),
+        certificates=map(certificate_message, row.certificates),
     )

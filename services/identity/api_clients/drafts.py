@@ -16,11 +16,12 @@ def drafted(parts: Parts, asked: resources.Client, client_id: str = "") -> Clien
 
 
 def check_new(asked: resources.Client, draft: Client) -> None:
-    """Raises InvalidArgument FIELD_INVALID where kind, authentication method, keys and assertion right don't match."""
+    """Raises InvalidArgument FIELD_INVALID where kind, authentication method, credentials and assertion right don't match."""
     client_rules.check_credentials(
         draft.kind,
         draft.auth_method,
         has_keys=asked.HasField("jwks"),
         has_assertion_right=asked.HasField("assertion_right"),
+        has_certificates=bool(asked.certificates),
     )
     client_rules.check_signing(draft.auth_method, signs=draft.signs)

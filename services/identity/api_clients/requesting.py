@@ -44,9 +44,9 @@ def check_from_outside(draft: Client) -> None:
     """Raises InvalidArgument FIELD_INVALID where this can't be asked for from outside."""
     if draft.kind is ClientKind.SYSTEM:
         raise invalid_field("client.kind", "client.outside", "is the region's own")
-    if draft.auth_method is not ClientAuthMethod.PRIVATE_KEY_JWT:
+    if draft.auth_method is ClientAuthMethod.CLIENT_SECRET:
         raise invalid_field(
-            "client.auth_method", "client.outside", "a partner signs with its own key: no secret travels"
+            "client.auth_method", "client.outside", "a partner has a key or a certificate of its own: no secret travels"
         )
     if not draft.request_note:
         raise invalid_field("client.request_note", "required", "say what it is for")

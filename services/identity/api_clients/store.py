@@ -42,6 +42,14 @@ _EXPIRING = Query(
 )
 NOTED = Query(KnownClient, "UPDATE clients SET expiry_notice = :days WHERE id = :id RETURNING {columns}")
 """Notes of which end it was told. Nobody reads that of a client: its etag stays."""
+_CERTIFIED = Query(
+    Client, "SELECT {columns} FROM clients WHERE auth_method = 'TLS_CLIENT_AUTH' AND state = 'ACTIVE' ORDER BY id"
+)
+TOLD = Query(
+    KnownClient,
+    "UPDATE clients SET certificates = CAST(CAST(:certificates AS text) AS jsonb) WHERE id = :id RETURNING {columns}",
+)
+"""Notes of which ends of certificates it was told; the etag stays here too."""
 _CHANNEL = Query(KnownClient, "SELECT {columns} FROM clients WHERE kind = 'CHANNEL' LIMIT 1")
 _STATE = """
 CASE WHEN state = 'ACTIVE' AND expire_time <= CAST(:now AS timestamptz) THEN 'EXPIRED' ELSE state END
@@ -90,6 +98,11 @@ async def asked_for(connection: DatabaseConnection, owner: str, now: datetime, m
 async def expiring(connection: DatabaseConnection, now: datetime, until: datetime) -> list[Client]:
     """Reads the clients that end in this time, the first first, of which it was not told for the last time yet."""
     return await _EXPIRING.all(connection, now=now, until=until)
+
+
+async def certified(connection: DatabaseConnection) -> list[Client]:
+    """Reads the clients that prove who they are by certificates."""
+    return await _CERTIFIED.all(connection)
 
 
 async def first_channel(connection: DatabaseConnection) -> bool:

@@ -21,9 +21,12 @@ def wanted_client(row: Client, stands: resources.Client, patch: Patch[resources.
     wanted = patch.over(stands)
     if wanted.HasField("jwks") and wanted.jwks != stands.jwks:
         raise invalid_field("client.jwks", "client.rotate", "is changed by RotateClientKey")
+    if [each.certificate for each in wanted.certificates] != [each.certificate for each in stands.certificates]:
+        raise invalid_field("client.certificates", "client.rotate", "is changed by RotateClientKey")
     if patch.changes("assertion_right"):
         has_right = wanted.HasField("assertion_right")
-        check_credentials(row.kind, row.auth_method, has_keys=bool(row.jwks), has_assertion_right=has_right)
+        has = {"has_keys": bool(row.jwks), "has_certificates": bool(row.certificates)}
+        check_credentials(row.kind, row.auth_method, **has, has_assertion_right=has_right)
     check_signing(row.auth_method, signs=wanted.signed_requests == resources.SIGNED_REQUESTS_REQUIRED)
     return wanted
 

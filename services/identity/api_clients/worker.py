@@ -1,10 +1,11 @@
-"""Tells of clients that end soon: 30, 7 and 1 days before, once each, through restarts.
+"""Tells of clients, and of certificates of clients, that end soon: 30, 7 and 1 days before, once each, through restarts.
 
 Credentials live by the machine's clock, and so does this.
 """
 
 import asyncio
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -15,7 +16,8 @@ from libs.db.leader import lead
 from libs.db.uow import Transaction, derived_request_id
 from libs.rpc.messages import timestamp
 from services.identity.api_clients import store
-from services.identity.core.client_rules import NOTICE_DAYS, Client, notice_due
+from services.identity.core.client_certificates import ClientCertificate
+from services.identity.core.client_rules import NOTICE_DAYS, Client, certificates_due, notice_due
 from services.identity.core.parts import Parts
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
@@ -27,7 +29,7 @@ _EVERY_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ClientEnds:
-    """Warns of the ends of clients, on one replica at a time."""
+    """Warns of the ends of clients and of their certificates, on one replica at a time."""
 
     parts: Parts
 
@@ -45,9 +47,13 @@ class ClientEnds:
         now = self.parts.wall.now()
         async with self.parts.database.read() as connection:
             found = await store.expiring(connection, now, now + timedelta(days=max(NOTICE_DAYS)))
+            certified = await store.certified(connection)
         for row in found:
             if notice_due(row, now):
                 await attempt(_TASK, partial(self._tell, row.name))
+        for row in certified:
+            if certificates_due(row, now):
+                await attempt(_TASK, partial(self._tell_of_certificates, row.name))
 
     async def _tell(self, name: str) -> None:
         command = Command(
@@ -69,6 +75,41 @@ class ClientEnds:
                 tx.emit(row.name, _event(row, days))
 
         await self.parts.uow.step(command, work)
+
+    async def _tell_of_certificates(self, name: str) -> None:
+        command = Command(
+            caller=_SELF,
+            method="clients:certificates-expiring",
+            request_id=derived_request_id("client-certificates-expiring", name),
+            digest=name.encode(),
+            response_type=resources.Client,
+            actor=_SELF,
+        )
+
+        async def work(tx: Transaction) -> None:
+            # Read anew under its lock, as above; a rotation may have taken the place of what was due.
+            row = await store.lock(tx.connection, name, "")
+            due = certificates_due(row, self.parts.wall.now())
+            if not due:
+                return
+            told = [replace(each, told=due.get(each.thumbprint, each.told)) for each in row.certificates]
+            await store.TOLD.one(tx.connection, id=row.id, certificates=json.dumps([each.to_json() for each in told]))
+            tx.record(row.name)
+            for each in told:
+                if each.thumbprint in due:
+                    tx.emit(row.name, _certificate_event(row, each))
+
+        await self.parts.uow.step(command, work)
+
+
+def _certificate_event(row: Client, certificate: ClientCertificate) -> events.ClientCertificateExpiring:
+    return events.ClientCertificateExpiring(
+        client=row.name,
+        owner=row.owner,
+        thumbprint=certificate.thumbprint,
+        not_after_time=timestamp(certificate.not_after),
+        notice_days=certificate.told,
+    )
 
 
 def _event(row: Client, days: int) -> events.ClientExpiring:

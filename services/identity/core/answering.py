@@ -72,6 +72,8 @@ class Answering:
         try:
             if shown.assertion:
                 return await self.authentication.by_assertion(shown.assertion, shown.client_id, address)
+            if shown.certificate:
+                return await self.authentication.by_certificate(shown.client_id, shown.certificate, address)
             return await self.authentication.by_secret(shown.client_id, shown.secret, address)
         except TongbanError as error:
             raise invalid_client(error, basic=shown.basic) from error

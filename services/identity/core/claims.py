@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from libs.access.bound_keys import SCHEME, bound_key
+from libs.access.bound_keys import bound_key, confirmation, scheme_of
 from libs.errors import Unauthenticated, reasons
 
 LEEWAY_SECONDS = 60
@@ -137,8 +137,8 @@ class Claims:
         represented: for whom the staff stand in, `staff/…` (claim `stands_in_for`); the posts are then that one's. Empty where
             they act in posts of their own.
         substitution: by which substitution, likewise.
-        bound_key: the thumbprint (RFC 7638) of the key that who shows the token must prove (claim `cnf`, RFC 9449, 6.1); empty where
-            anybody may show it.
+        bound_key: the key that who shows the token must prove, or the certificate that they must come with (claim `cnf`;
+            `libs.access.bound_keys`); empty where anybody may show it.
         former: names that the subject, a person, had before accounts were merged; what is kept under them is theirs.
     """
 
@@ -185,7 +185,7 @@ class Claims:
     @property
     def token_type(self) -> str:
         """How an access token is brought (RFC 6749, 7.1): as a bearer's, or with a proof of its key."""
-        return SCHEME if self.bound_key else "Bearer"
+        return scheme_of(self.bound_key)
 
     def actors(self) -> Iterator[ActingParty]:
         """Everybody who acts in the subject's place, the last one first."""
@@ -229,7 +229,7 @@ class Claims:
             "grant_id": self.grant,
             "stands_in_for": self.represented,
             "substitution": self.substitution,
-            "cnf": {"jkt": self.bound_key} if self.bound_key else {},
+            "cnf": confirmation(self.bound_key),
             "former": list(self.former),
             **_authority_payload(self.authority),
         }

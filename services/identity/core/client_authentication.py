@@ -1,4 +1,4 @@
-"""How clients prove who they are (RFC 6749, 2.3; RFC 7523, 3)."""
+"""How clients prove who they are (RFC 6749, 2.3; RFC 7523, 3; RFC 8705, 2)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from services.identity.core.parts import Parts
 
 
 class ClientAuthentication:
-    """Checks secrets and assertions of clients.
+    """Checks secrets, assertions and certificates of clients.
 
     Attributes:
         audiences: what the assertions may be for: the issuer and the token endpoint.
@@ -65,6 +65,26 @@ class ClientAuthentication:
             raise invalid("sub", "the client assertion speaks of another client")
         self.admit(row, address)
         await self.use_up("client", row, assertion)
+        return row
+
+    async def by_certificate(self, client_id: str, certificate: str, address: str) -> Client:
+        """Returns the client that came with one of its certificates (tls_client_auth), and may ask from ``address``.
+
+        The gateway has looked at the chain, and had its key proven; whether it is one of the client's is looked at here.
+
+        Args:
+            client_id: who it says it is.
+            certificate: what it came with, as tokens say that are bound to it.
+            address: where it asks from, as the gateway saw it.
+
+        Raises:
+            Unauthenticated: TOKEN_INVALID.
+            PermissionDenied: as :meth:`admit`.
+        """
+        row = await self._client(client_id)
+        if row is None or not row.shows(certificate, self._parts.wall.now()):
+            raise _unknown()
+        self.admit(row, address)
         return row
 
     async def signed(self, token: str) -> tuple[Client, ClientAssertion]:

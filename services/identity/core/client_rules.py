@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from libs.access.bound_keys import not_proven
+from libs.access.bound_keys import is_certificate, not_presented, not_proven
 from libs.errors import invalid_field, reasons, state_conflict
 from services.identity.core.approval import PEOPLE
 from services.identity.core.assurance_names import AssuranceNames, of_texts
+from services.identity.core.client_certificates import ClientCertificate
 from services.identity.core.client_terms import ClientTerms
 
 
@@ -24,6 +25,7 @@ class ClientAuthMethod(StrEnum):
 
     PRIVATE_KEY_JWT = "PRIVATE_KEY_JWT"
     CLIENT_SECRET = "CLIENT_SECRET"  # noqa: S105 - the name of a method, no secret
+    TLS_CLIENT_AUTH = "TLS_CLIENT_AUTH"
 
 
 class ClientState(StrEnum):
@@ -67,8 +69,10 @@ OF_OWN_PAGES = (
     "identity.signInGrants.revoke",
 )
 """What they may do for who signed in to them: nothing beyond showing, taking back and ending."""
+BY_KEY, BY_CERTIFICATE = "DPOP", "MTLS"
+"""How a client's tokens must be bound (SenderConstraint of the contract)."""
 NOTICE_DAYS = (30, 7, 1)
-"""So many days before a client's end it is told of."""
+"""So many days before a client's end, or that of one of its certificates, it is told of."""
 Keys = list[dict[str, str]]
 """Public keys as they are stored (RFC 7517)."""
 
@@ -91,7 +95,7 @@ class Client:
         scopes: the permissions that its own tokens may hold.
         assertable: the actor kinds that it may speak for, of PERSON and STAFF.
         max_assurance: the highest assurance believed from it.
-        jwks, secret_mac: its credentials; ``old_…`` those before the last rotation, until ``overlap_expire_time``.
+        jwks, secret_mac, certificates: its credentials; ``old_…`` those before the last rotation, until ``overlap_expire_time``.
         backers: who stands behind what waits for people.
         ip_ranges: where it calls from; none means anywhere.
         expire_time: until when it gets tokens, by the machine's clock; None means for ever.
@@ -107,7 +111,7 @@ class Client:
         backchannel_logout_session_required: whether it must be told which session.
         device_sign_in: whether people sign in to it at devices without a keyboard.
         assurance_names: what its owner calls the levels of assurance.
-        sender_constraint: how its tokens must be bound to a key; empty where they need not be.
+        sender_constraint: how its tokens must be bound; empty where they need not be.
         signs: whether each of its requests must be signed.
         suspensions: how often it was suspended; what somebody agreed to before the last time is over (decision 0084).
     """
@@ -151,6 +155,8 @@ class Client:
     sender_constraint: str = ""
     signs: bool = False
     suspensions: int = 0
+    certificates: tuple[ClientCertificate, ...] = ()
+    old_certificates: tuple[ClientCertificate, ...] = ()
     version: int = 1
 
     @property
@@ -220,16 +226,32 @@ class Client:
         """Returns the keys that are taken at ``now``."""
         return [*(self.jwks or ()), *((self.old_jwks or ()) if self.overlaps(now) else ())]
 
+    def shows(self, presented: str, now: datetime) -> bool:
+        """Says whether what somebody came with at ``now`` is one of its certificates (as tokens say that are bound to it)."""
+        held = (*self.certificates, *(self.old_certificates if self.overlaps(now) else ()))
+        return any(each.bound == presented and each.holds(now) for each in held)
+
 
 def plain_id(client_id: str) -> str:
     """Returns the OAuth client_id; the resource's name `clients/<id>` is taken for it as well."""
     return client_id.removeprefix("clients/")
 
 
-def check_credentials(kind: ClientKind, auth: ClientAuthMethod, *, has_keys: bool, has_assertion_right: bool) -> None:
-    """Raises InvalidArgument FIELD_INVALID where kind, authentication method, keys and assertion right don't match."""
+def check_credentials(
+    kind: ClientKind,
+    auth: ClientAuthMethod,
+    *,
+    has_keys: bool,
+    has_assertion_right: bool,
+    has_certificates: bool = False,
+) -> None:
+    """Raises InvalidArgument FIELD_INVALID where kind, authentication method, credentials and assertion right don't match."""
     if has_keys != (auth is ClientAuthMethod.PRIVATE_KEY_JWT):
         raise invalid_field("client.jwks", "client.keys", "is needed for private_key_jwt and for nothing else")
+    if has_certificates != (auth is ClientAuthMethod.TLS_CLIENT_AUTH):
+        raise invalid_field(
+            "client.certificates", "client.certificates", "is needed for tls_client_auth and for nothing else"
+        )
     if kind is ClientKind.CHANNEL and auth is not ClientAuthMethod.PRIVATE_KEY_JWT:
         raise invalid_field("client.auth_method", "client.channel_auth", "a channel signs with its own key")
     if has_assertion_right != (kind is ClientKind.CHANNEL):
@@ -268,8 +290,14 @@ def check_environment(client: Client, region: ClientEnvironment) -> None:
 
 
 def check_bound(client: Client, key: str) -> None:
-    """Raises Unauthenticated POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and no ``key`` was proven."""
-    if client.sender_constraint and not key:
+    """Checks that a token through the client, bound to ``key``, is bound as the client's must be.
+
+    Raises:
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
+    """
+    if client.sender_constraint == BY_CERTIFICATE and not is_certificate(key):
+        raise not_presented("demanded", "the client gets tokens only that are bound to its certificate")
+    if client.sender_constraint == BY_KEY and (not key or is_certificate(key)):
         raise not_proven("demanded", "the client gets tokens only with a proof of its key")
 
 
@@ -332,8 +360,26 @@ def notice_due(client: Client, now: datetime) -> int:
     """Returns which of ``NOTICE_DAYS`` is to be told of now: the last one that is due, 0 where it was told, or none is."""
     if client.expire_time is None or client.state_at(now) is not ClientState.ACTIVE:
         return 0
-    due = [days for days in NOTICE_DAYS if client.expire_time - now <= timedelta(days=days)]
-    told = client.expiry_notice
+    return _due(client.expire_time, client.expiry_notice, now)
+
+
+def certificates_due(client: Client, now: datetime) -> dict[str, int]:
+    """Returns which of ``NOTICE_DAYS`` is to be told of now, of each of a client's certificates of which one is, by thumbprint.
+
+    Of what is over nothing is told any more, nor of those before a rotation.
+    """
+    if client.state_at(now) is not ClientState.ACTIVE:
+        return {}
+    due = {
+        each.thumbprint: _due(each.not_after, each.told or None, now)
+        for each in client.certificates
+        if now < each.not_after
+    }
+    return {thumbprint: days for thumbprint, days in due.items() if days}
+
+
+def _due(end: datetime, told: int | None, now: datetime) -> int:
+    due = [days for days in NOTICE_DAYS if end - now <= timedelta(days=days)]
     return due[-1] if due and (told is None or due[-1] < told) else 0
 
 

@@ -24,7 +24,7 @@ class ClientTerms:
         max_assurance: the highest assurance believed from it.
         ip_ranges: where it calls from; none means anywhere.
         expire_time: until when, by the machine's clock; None means for ever.
-        sender_constraint: how its tokens must be bound to a key (SenderConstraint of the contract); empty where they need not be.
+        sender_constraint: how its tokens must be bound (SenderConstraint of the contract); empty where they need not be.
         signs: whether each of its requests must be signed.
         redirect_uris: where browsers of those who sign in to it are sent back to; empty where nobody does.
         post_logout_redirect_uris: where they may be sent after signing out.

@@ -44,6 +44,7 @@ clients = sa.Table(
     *map(columns.no, ("backchannel_logout_session_required", "device_sign_in", "signs")),
     columns.texts("assurance_names", empty=True),
     columns.counted("suspensions"),
+    *map(columns.none_yet, ("certificates", "old_certificates")),
     *columns.life(),
     sa.Index("clients_of_owner", "owner", "id"),
     sa.Index("clients_expiring", "expire_time", postgresql_where=sa.text("expire_time IS NOT NULL")),

@@ -25,7 +25,7 @@ class TokenIssue:
         jti: a fresh id, unguessable.
         txn: another one, for the records of what the token is for.
         access_seconds: how long access tokens live; more than 600 counts as 600.
-        key: the thumbprint of the key that who asks has proven, to which it is bound; empty where they proved none.
+        key: the key that who asks has proven, or the certificate that they came with, to which it is bound; empty where they did neither.
         quota: what a client may call whose contract names no quota, a second and a day; empty for any number.
     """
 
@@ -145,7 +145,7 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED.
-        Unauthenticated: POSSESSION_NOT_PROVEN.
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
     """
     check_standing(client, issue.now)
     return through(issue, client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
@@ -155,7 +155,7 @@ def through(issue: TokenIssue, client: Client, made: Claims) -> Claims:
     """Returns the claims of a token that came through a client: it holds where that one calls from, as often as it may.
 
     Raises:
-        Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and this is a bearer's.
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED where the client gets tokens alone that are bound otherwise than this.
     """
     check_bound(client, made.bound_key)
     quota = client.quota_or(issue.quota)
@@ -188,7 +188,7 @@ def for_person(
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
-        Unauthenticated: POSSESSION_NOT_PROVEN.
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
     """
     check_assertion(channel, ActorKind.PERSON, issue.now)
     made = replace(access(issue, person, ActorKind.PERSON, scope, channel.end), former=former)
@@ -205,7 +205,7 @@ def for_staff(
 
     Raises:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT.
-        Unauthenticated: POSSESSION_NOT_PROVEN.
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
         FailedPrecondition: STAFF_NOT_ACTIVE where they hold no post now.
     """
     check_assertion(channel, ActorKind.STAFF, issue.now)

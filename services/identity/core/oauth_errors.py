@@ -8,6 +8,7 @@ NOT_STORED = {"cache-control": "no-store", "pragma": "no-cache"}
 _BY_REASON = {
     "SCOPE_NOT_GRANTED": "invalid_scope",
     "POSSESSION_NOT_PROVEN": "invalid_dpop_proof",
+    "CERTIFICATE_NOT_PRESENTED": "invalid_request",
     "EXCHANGE_NOT_SUPPORTED": "invalid_request",
     "FIELD_INVALID": "invalid_request",
     "REGION_NOT_TRUSTED": "invalid_target",

@@ -29,6 +29,7 @@ class Parts:
     Attributes:
         home: this region's id.
         base_url: the gateway's address as the public sees it.
+        mtls_url: that at which it takes certificates of clients; empty where it doesn't.
         environment: what the region is for; clients for another one get no tokens.
         clock: the business clock.
         wall: the machine's clock, by which tokens and credentials live.
@@ -42,6 +43,7 @@ class Parts:
 
     home: str
     base_url: str
+    mtls_url: str
     environment: ClientEnvironment
     clock: Clock
     wall: Clock
@@ -67,6 +69,7 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
     return Parts(
         home=home,
         base_url=config.public.base_url,
+        mtls_url=config.public.mtls_url,
         environment=ClientEnvironment(config.clients.environment),
         clock=clock,
         wall=process.wall,

@@ -87,8 +87,8 @@ class SignInGrant:
         revoke_time, revoke_reason: when and why nothing is given any more.
         address, device_name: where the browser was in which the person agreed, and the device at which they signed in, encrypted.
         expire_time: until when the client can go on at most; None of those that were before it was kept.
-        bound_key: the thumbprint of the key for which the code was asked (`dpop_jkt`), or to which its first tokens are bound; empty where
-            they are bearers'.
+        bound_key: the key for which the code was asked (`dpop_jkt`), or the key or certificate to which its first tokens are bound
+            (`libs.access.bound_keys`); empty where they are bearers'.
         client_suspensions: how often the client had been suspended when it was asked for; once more, and it is over.
     """
 

@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl, unquote_plus
 from starlette.requests import Request
 
 from libs import outside
+from libs.security import client_certificates
 from libs.security.possession import HEADER, REQUEST_SEEN, RequestSeen
 from services.identity.core.oauth_errors import OAuthRefusal, invalid_request
 
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LARGEST = 65_536
 _MOST_FIELDS = 40
@@ -47,18 +49,20 @@ class TokenForm:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What a client shows: a secret or an assertion, one of them.
+    """What a client shows: a secret, an assertion or a certificate, one of them.
 
     Attributes:
         client_id: who it says it is.
         secret: its secret.
         assertion: its assertion (private_key_jwt).
+        certificate: the one with which it came (tls_client_auth), as tokens say that are bound to it.
         basic: True where they came in the Authorization header.
     """
 
     client_id: str
     secret: str = ""
     assertion: str = ""
+    certificate: str = ""
     basic: bool = False
 
 
@@ -85,7 +89,9 @@ def seen(request: Request) -> RequestSeen:
         raise OAuthRefusal("invalid_dpop_proof", "a request brings one proof", reason="POSSESSION_NOT_PROVEN")
     # The gateway sends this on as it is, so that verb and path are those that it saw.
     name = request.headers.get(REQUEST_SEEN, "")
-    return RequestSeen("".join(proofs), request.method, request.url.path, name)
+    told = ",".join(request.headers.getlist(client_certificates.HEADER))
+    certificate = client_certificates.presented(told)
+    return RequestSeen("".join(proofs), request.method, request.url.path, name, certificate)
 
 
 def _fit(value: str, what: str, most: int) -> str:
@@ -109,7 +115,7 @@ def credentials(form: TokenForm) -> ClientCredentials | None:
     shown = [show for show in (_basic(form), _post(form), _assertion(form)) if show is not None]
     if len(shown) > 1:
         raise invalid_request("a client authenticates in one way at a time")
-    return shown[0] if shown else None
+    return shown[0] if shown else _certificate(form)
 
 
 def _basic(form: TokenForm) -> ClientCredentials | None:
@@ -134,6 +140,14 @@ def _basic(form: TokenForm) -> ClientCredentials | None:
 def _post(form: TokenForm) -> ClientCredentials | None:
     secret = form.get("client_secret")
     return ClientCredentials(form.required("client_id"), secret=secret) if secret else None
+
+
+def _certificate(form: TokenForm) -> ClientCredentials | None:
+    """The certificate of who names a client and shows nothing else (RFC 8705, 2); a channel that asserts proves itself by its assertion."""
+    client_id = form.get("client_id")
+    if not client_id or not form.seen.certificate or form.get("grant_type") == JWT_BEARER:
+        return None
+    return ClientCredentials(client_id, certificate=form.seen.certificate)
 
 
 def _assertion(form: TokenForm) -> ClientCredentials | None:

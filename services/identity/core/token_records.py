@@ -25,7 +25,7 @@ class TokenRequest:
         address: where it was asked from, as the gateway saw it; None where a service of the region asks.
         signer: the client that is known to ask because it signed for this very request; empty where none did.
         receipts: those of the records that were written of it; HTTP answers with the last, as a call does.
-        key: the thumbprint of the key that who asks has proven (DPoP); empty where they proved none.
+        key: the key that who asks has proven (DPoP), or the certificate that they came with; empty where they did neither.
         shown: the access tokens that were read of it.
     """
 

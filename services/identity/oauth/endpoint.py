@@ -17,9 +17,9 @@ from services.identity.core.client_rules import Client, ClientAuthMethod
 from services.identity.core.codec import TOKEN_PATH
 from services.identity.core.oauth_errors import NOT_STORED, OAuthRefusal, invalid_request
 from services.identity.core.parts import Parts
-from services.identity.core.token_form import TokenForm
+from services.identity.core.token_form import JWT_BEARER, TokenForm
 from services.identity.core.token_records import TokenRequest
-from services.identity.oauth.discovery import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE, document
+from services.identity.oauth.discovery import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, document
 from services.identity.oauth.grants import TokenGrants
 from services.identity.tokens.service import TokenExchange
 from tongban.identity.v1 import token_service_pb2 as pb
@@ -59,7 +59,8 @@ async def _not_served(_request: Request, error: Exception) -> Response:
 def audiences_of(parts: Parts) -> tuple[str, ...]:
     """Returns what clients' assertions may be for: the issuer, or the token endpoint (RFC 7523, 3)."""
     issuer = parts.codec.issuer
-    return (issuer, f"{issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}")
+    by_certificate = (parts.mtls_url, f"{parts.mtls_url}{TOKEN_PATH}") if parts.mtls_url else ()
+    return (issuer, f"{issuer}{TOKEN_PATH}", f"{parts.base_url}{TOKEN_PATH}", *by_certificate)
 
 
 class OAuthEndpoints:
@@ -80,7 +81,7 @@ class OAuthEndpoints:
         self._codec = codec
         self._exchange = exchange
         self._grants = TokenGrants(parts, answering.authentication)
-        self._document = document(codec.issuer, parts.base_url, tuple(grants))
+        self._document = document(codec.issuer, parts.base_url, tuple(grants), parts.mtls_url)
         self._by_grant: dict[str, Serve] = {
             CLIENT_CREDENTIALS: self._client_credentials,
             JWT_BEARER: self._jwt_bearer,
@@ -108,7 +109,7 @@ class OAuthEndpoints:
             raise OAuthRefusal("unsupported_grant_type", "this grant type is not offered")
         client = await self._answering.client(form, asked)
         # Its receipts are those of the request that is answered.
-        asked = replace(asked, key=await self._proofs.key(form.seen))
+        asked = replace(asked, key=await self._proofs.bound(form.seen))
         return JSONResponse(await serve(form, asked, client), headers=NOT_STORED)
 
     async def _client_credentials(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:

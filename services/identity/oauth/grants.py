@@ -26,11 +26,11 @@ class TokenGrants:
         self._authentication = authentication
 
     def for_client(self, client: Client, scope: str, key: str = "") -> Claims:
-        """Makes the claims of an authenticated client's own token, bound to the key that it has proven.
+        """Makes the claims of an authenticated client's own token, bound to the key that it has proven, or the certificate that it came with.
 
         Raises:
             PermissionDenied: SCOPE_NOT_GRANTED.
-            Unauthenticated: POSSESSION_NOT_PROVEN.
+            Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
         """
         # What the region's own pages may do is for who signed in to them, and nothing that a machine may do by itself.
         scopes = () if client.id == OWN_PAGES else client.scopes
@@ -48,7 +48,7 @@ class TokenGrants:
 
         Raises:
             InvalidArgument: FIELD_INVALID where somebody else than staff names a substitution.
-            Unauthenticated: TOKEN_INVALID, POSSESSION_NOT_PROVEN.
+            Unauthenticated: TOKEN_INVALID, POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
             PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, CLIENT_WRONG_ENVIRONMENT,
                 CLIENT_ADDRESS_NOT_ALLOWED, SCOPE_NOT_GRANTED, SUBSTITUTION_NOT_ACTIVE.
             FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.

@@ -4,7 +4,7 @@ from typing import Any
 
 from libs.access import addresses, signing
 from libs.access.actor import Actor
-from libs.access.bound_keys import SCHEME, brought
+from libs.access.bound_keys import brought, scheme_of
 from libs.errors import PermissionDenied, TongbanError
 from libs.security.possession import CHALLENGE, RequestSeen
 from libs.security.tokens import TokenVerifier
@@ -67,7 +67,7 @@ class AboutTokens:
         if actor.client != client.id:
             return _INACTIVE
         said = {name: actor.claims[name] for name in _TOLD if name in actor.claims}
-        kind = SCHEME if actor.bound_key else "Bearer"
+        kind = scheme_of(actor.bound_key)
         return {"active": True, "token_type": kind, **said, "acr": client.assurance.named(actor.assurance)}
 
     async def revoked(self, form: TokenForm, asked: TokenRequest, client: Client) -> None:
@@ -99,7 +99,7 @@ class AboutTokens:
         return {"sub": actor.subject, "name": person.clear_name(self._parts.cipher)}
 
     async def _actor(self, authorization: str, seen: RequestSeen) -> Actor:
-        """Returns whose the token is that was brought, by who has its key where it is bound to one."""
+        """Returns whose the token is that was brought, by who has what it is bound to."""
         scheme, token = brought(authorization)
         try:
             actor = await self._verifier.verify(token.strip())
@@ -113,6 +113,8 @@ class AboutTokens:
                 raise OAuthRefusal(
                     "invalid_dpop_proof", error.message, status=401, reason=error.reason, headers=headers
                 ) from error
+            if error.reason == "CERTIFICATE_NOT_PRESENTED":
+                raise _refused("invalid_token", error.message, 401, error.reason) from error
             raise _refused("invalid_token", "the access token is not good", 401) from error
 
     @property
@@ -129,6 +131,6 @@ def _check_way(actor: Actor, asked: TokenRequest) -> None:
         raise OAuthRefusal("access_denied", error.message, status=403, reason=error.reason) from error
 
 
-def _refused(error: str, description: str, status: int) -> OAuthRefusal:
+def _refused(error: str, description: str, status: int, reason: str = "") -> OAuthRefusal:
     challenge = f'Bearer realm="tongban", error="{error}", error_description="{description}"'
-    return OAuthRefusal(error, description, status=status, headers={"www-authenticate": challenge})
+    return OAuthRefusal(error, description, status=status, reason=reason, headers={"www-authenticate": challenge})

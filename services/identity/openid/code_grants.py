@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.access import roles
-from libs.access.bound_keys import not_proven
+from libs.access.bound_keys import is_certificate, not_presented, not_proven
 from libs.crypto.sm3 import sm3
 from libs.db.command import Command
 from libs.db.uow import Transaction
@@ -54,7 +54,7 @@ class ExchangeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class GivenTo:
-    """To whom tokens are given: a person, and the key that was proven (its thumbprint); empty where none was."""
+    """To whom tokens are given: a person, and the key that was proven, or the certificate of the connection; empty where there was neither."""
 
     person: Person
     key: str
@@ -116,7 +116,7 @@ class CodeGrants:
                     reason="the refresh token was used before; nothing that it gave is good any more"
                 )
             if grant.bound_key and not asked.key:
-                raise not_proven("bound", "the sign-in gives bound tokens alone")
+                raise _unbound(grant)
             reply = self._reply(party, grant, form.fields, next_one, GivenTo(person, asked.key))
             if reply.status == 200:
                 if next_one != grant.generation:
@@ -174,7 +174,7 @@ class CodeGrants:
         """Makes what is given for a sign-in, with a refresh token of that number where it is not 0.
 
         Raises:
-            Unauthenticated: POSSESSION_NOT_PROVEN where the client gets bound tokens alone, and there is no key.
+            Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED where the client gets tokens alone that are bound otherwise.
         """
         claims = replace(self._claims(client, grant, to.key, narrowed), former=to.person.former_names)
         refresh = self._refresh_tokens.make(grant, generation) if generation else ""
@@ -242,6 +242,12 @@ class CodeGrants:
                 return None
             ended = await self._sessions.ended(connection, grant.session)
         return None if ended or grant.revoke_time or _over(grant, self._parts.wall.now()) else grant
+
+
+def _unbound(grant: SignInGrant) -> TongbanError:
+    if is_certificate(grant.bound_key):
+        return not_presented("missing", "the sign-in gives bound tokens alone: come with your certificate")
+    return not_proven("bound", "the sign-in gives bound tokens alone")
 
 
 def proven(client: Client | None) -> Client:

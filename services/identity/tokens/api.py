@@ -30,7 +30,7 @@ class TokenApi:
         outside = GATEWAY in call.peers
         seen = RequestSeen.of_call(call.metadata, call.method.path)
         # Of a token beside the request the key was proven already.
-        key = (call.actor.bound_key or await self._parts.proofs.key(seen)) if outside else ""
+        key = (call.actor.bound_key or await self._parts.proofs.bound(seen)) if outside else ""
         asked = TokenRequest(sm3(call.received), call, call.address if outside else None, call.signer, key=key)
         return await self._exchange.exchange(request, asked)
 

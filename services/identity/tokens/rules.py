@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from libs.access.bound_keys import not_proven
+from libs.access.bound_keys import require_same
 from libs.errors import PermissionDenied, reasons
 from libs.ids.subjects import SubjectKind, parse_subject
 from libs.separation import require_uninvolved
@@ -42,9 +42,12 @@ class HomeRegion:
 
 
 def require_key(shown: Claims, key: str) -> None:
-    """Raises Unauthenticated POSSESSION_NOT_PROVEN where a token that is shown is bound to another key than was proven."""
-    if shown.bound_key not in ("", key):
-        raise not_proven("key", "the token is bound to a key that was not proven")
+    """Checks that a token that is shown is a bearer's, or bound to what was proven.
+
+    Raises:
+        Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
+    """
+    require_same(shown.bound_key, key)
 
 
 def act_for(issue: TokenIssue, subject: Claims, authority: ActingRight, scope: tuple[str, ...]) -> Claims:

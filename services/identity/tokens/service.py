@@ -108,8 +108,8 @@ class TokenExchange:
         return claims
 
     async def _require_bound(self, made: Claims, asked: TokenRequest) -> None:
-        """Refuses a bearer's token through a client that has come to get bound ones alone, made of one from before."""
-        if made.type is not TokenType.ACCESS or made.region or made.bound_key or asked.address is None:
+        """Refuses a token through a client that has come to get others alone, by what they are bound to, made of one from before."""
+        if made.type is not TokenType.ACCESS or made.region or asked.address is None:
             return
         async with self._parts.database.read() as connection:
             check_bound(await clients.client(connection, f"clients/{made.client_id}"), made.bound_key)

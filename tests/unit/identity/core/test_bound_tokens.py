@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.access.bound_keys import not_proven
+from libs.access.bound_keys import not_proven, of_certificate
 from libs.errors import Unauthenticated
 from services.identity.core import issue
 from services.identity.core.claims import ActingRight, ActorKind, Claims, TokenType, from_payload
@@ -22,6 +22,8 @@ NOW = datetime(2024, 6, 3, 9, 0, tzinfo=UTC)
 ID = "00000000-0000-7000-8000-00000000000"
 BARE = TokenIssue("341500", "https://luan.example", NOW, "1", "2")
 BOUND = replace(BARE, key="k")
+CERTIFICATE = of_certificate("A" * 43)
+BY_CERTIFICATE = replace(BARE, key=CERTIFICATE)
 AWAY = TokenIssue("320402", "https://tianning.example", NOW, "3", "4")
 MACHINE = client("erp", ClientKind.SYSTEM)
 CHANNEL = client("window", ClientKind.CHANNEL, assertable=("PERSON", "STAFF"), max_assurance=4)
@@ -107,3 +109,46 @@ def test_a_guest_s_token_is_bound_to_the_key_that_was_proven_here() -> None:
     home = HomeRegion("341500", "https://luan.example", 4)
     assert rules.accept(replace(AWAY, key="k"), word, home, ()).bound_key == "k"
     assert rules.accept(AWAY, word, home, ()).actor_kind is ActorKind.PERSON
+
+
+@pytest.mark.parametrize("grant", GRANTS)
+def test_every_grant_binds_to_the_certificate_of_who_came_with_one(
+    grant: Callable[[TokenIssue, Any], Claims],
+) -> None:
+    bound = grant(BY_CERTIFICATE, CHANNEL)
+    assert (bound.token_type, bound.payload()["cnf"]) == ("Bearer", {"x5t#S256": "A" * 43})
+    assert from_payload(TokenType.ACCESS, bound.payload()) == bound
+
+
+@pytest.mark.parametrize(
+    ("constraint", "bound", "reason"),
+    [
+        ("MTLS", "", "CERTIFICATE_NOT_PRESENTED"),
+        ("MTLS", "k", "CERTIFICATE_NOT_PRESENTED"),
+        ("DPOP", "", "POSSESSION_NOT_PROVEN"),
+        ("DPOP", CERTIFICATE, "POSSESSION_NOT_PROVEN"),
+    ],
+)
+@pytest.mark.parametrize("grant", GRANTS)
+def test_through_a_client_nothing_comes_that_is_bound_otherwise_than_it_demands(
+    grant: Callable[[TokenIssue, Any], Claims], constraint: str, bound: str, reason: str
+) -> None:
+    with pytest.raises(Unauthenticated) as raised:
+        grant(replace(BARE, key=bound), replace(CHANNEL, sender_constraint=constraint))
+    assert (raised.value.reason, raised.value.metadata) == (reason, {"rule": "demanded"})
+
+
+def test_a_certificate_is_what_it_is_asked_for() -> None:
+    for demanded, bound in (("MTLS", CERTIFICATE), ("DPOP", "k"), ("", CERTIFICATE), ("", "k"), ("", "")):
+        check_bound(replace(MACHINE, sender_constraint=demanded), bound)
+
+
+def test_exchanges_keep_the_certificate() -> None:
+    person, clerk = _person(BY_CERTIFICATE), WindowClerk(_clerk(BY_CERTIFICATE), frozenset({Duty.RECEIVING}))
+    assert rules.act_for(BY_CERTIFICATE, person, FIRM, ()).bound_key == CERTIFICATE
+    assert rules.at_window(BY_CERTIFICATE, person, clerk, ()).bound_key == CERTIFICATE
+    word = rules.assertion(BY_CERTIFICATE, person, "//320402", ())
+    assert word.payload()["cnf"] == {"x5t#S256": "A" * 43}
+    home = HomeRegion("341500", "https://luan.example", 4)
+    assert rules.accept(replace(AWAY, key=CERTIFICATE), word, home, ()).bound_key == CERTIFICATE
+    assert rules.delegation(BY_CERTIFICATE, person, "//320402", f"caseTransfers/{ID}1").bound_key == ""

@@ -1,0 +1,170 @@
+"""What the gateway tells of clients' certificates: the digest of one that was shown at the listener for partners, and never a caller's word."""
+
+import asyncio
+import contextlib
+import hashlib
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+
+from services.gateway import envoy_config
+from tests.support.edge import HEAD, Edge, running_edge, token_of
+from tests.support.partner_certificates import DAY, FOR_SERVERS, REFUSED, HeldCertificate, PartnersDoor, Signer
+from tests.support.patience import PATIENCE
+from tests.support.ports import free_port
+from tongban.audit.v1 import audit_service_pb2
+
+PATH = "/v1/audit/identity/auditHead"
+HEADER = "x-forwarded-client-cert"
+FORGED = f"Hash={'0' * 64}"
+SPELLINGS = (HEADER, "X-Forwarded-Client-Cert", "X-FORWARDED-CLIENT-CERT")
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> PartnersDoor:
+    return PartnersDoor.made(tmp_path_factory.mktemp("door"), free_port())
+
+
+@pytest.fixture(scope="module")
+def held(door: PartnersDoor) -> HeldCertificate:
+    return door.signer.sign("erp")
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory, door: PartnersDoor) -> Iterator[Edge]:
+    """An edge with a listener for partners."""
+    section = {"port": door.port, **door.files, "identity": f"127.0.0.1:{free_port()}"}
+    with running_edge(tmp_path_factory.mktemp("edge"), mtls=section) as running:
+        yield running
+
+
+def _told(edge: Edge) -> str | None:
+    """What reached the service of a certificate."""
+    return edge.seen.metadata.pop().get(HEADER)
+
+
+def _bearer(edge: Edge, **more: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token_of(edge.url)}", **more}
+
+
+async def _asked(edge: Edge, door: PartnersDoor, held: HeldCertificate | None, **more: str) -> str | None:
+    async with door.client(held) as client:
+        answer = await client.get(PATH, headers=_bearer(edge, **more))
+        assert answer.status_code == 200, answer.text
+    return _told(edge)
+
+
+def _called(edge: Edge, target: str, credentials: grpc.ChannelCredentials | None, **more: str) -> str | None:
+    request = audit_service_pb2.GetAuditHeadRequest(name="identity/auditHead").SerializeToString()
+    channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
+    with channel:
+        call: Any = channel.unary_unary(HEAD)
+        call(request, metadata=list(_bearer(edge, **more).items()), timeout=PATIENCE)
+    return _told(edge)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_at_the_plain_listener_nothing_is_told(certified: Edge, name: str) -> None:
+    with httpx.Client(base_url=certified.url, trust_env=False, timeout=PATIENCE) as client:
+        for headers in (_bearer(certified), _bearer(certified, **{name: FORGED})):
+            assert client.get(PATH, headers=headers).status_code == 200
+            assert _told(certified) is None
+        twice = [*_bearer(certified).items(), (name, FORGED), (name, "By=x")]
+        assert client.get(PATH, headers=twice).status_code == 200
+        assert _told(certified) is None
+    assert _called(certified, certified.target, None, **{HEADER: FORGED}) is None
+
+
+def test_an_edge_without_such_a_listener_tells_nothing_either(edge: Edge, client: httpx.Client) -> None:
+    edge.seen.metadata.clear()
+    assert client.get(PATH, headers=_bearer(edge, **{HEADER: FORGED})).status_code == 200
+    assert _told(edge) is None
+
+
+async def test_the_digest_of_what_was_shown_is_told(certified: Edge, door: PartnersDoor, held: HeldCertificate) -> None:
+    told = f"Hash={hashlib.sha256(held.der).hexdigest()}"
+    assert await _asked(certified, door, held) == told
+    for name in SPELLINGS:
+        assert await _asked(certified, door, held, **{name: FORGED}) == told
+
+
+async def test_who_shows_none_comes_in_and_nothing_is_told(certified: Edge, door: PartnersDoor) -> None:
+    for name in SPELLINGS:
+        assert await _asked(certified, door, None, **{name: FORGED}) is None
+
+
+def test_so_it_is_of_calls(certified: Edge, door: PartnersDoor, held: HeldCertificate) -> None:
+    certificate, key = held.files(door.folder, "grpc")
+    shown = grpc.ssl_channel_credentials(door.root.pem, key.read_bytes(), certificate.read_bytes())
+    nothing = grpc.ssl_channel_credentials(door.root.pem)
+    target = door.url.removeprefix("https://")
+    told = f"Hash={hashlib.sha256(held.der).hexdigest()}"
+    assert _called(certified, target, shown, **{HEADER: FORGED}) == told
+    assert _called(certified, target, nothing, **{HEADER: FORGED}) is None
+
+
+@pytest.mark.parametrize("wrong", ["foreign", "self-signed", "expired", "early", "server"])
+async def test_what_is_no_good_is_refused_in_the_handshake(certified: Edge, door: PartnersDoor, wrong: str) -> None:
+    now, alone = datetime.now(UTC), Signer("alone")
+    made = {
+        "foreign": lambda: Signer("partners").sign("erp"),
+        "self-signed": lambda: HeldCertificate(alone.certificate, alone._key),
+        "expired": lambda: door.signer.sign("erp", start=now - 2 * DAY, end=now - DAY),
+        "early": lambda: door.signer.sign("erp", start=now + DAY),
+        "server": lambda: door.signer.sign("erp", use=FOR_SERVERS),
+    }[wrong]()
+    async with door.client(made) as client:
+        with pytest.raises(REFUSED):
+            await client.get(PATH, headers=_bearer(certified))
+    assert certified.seen.metadata == []
+
+
+async def test_older_tls_is_not_spoken(door: PartnersDoor, certified: Edge, held: HeldCertificate) -> None:
+    context = door.context(held)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        await asyncio.open_connection("127.0.0.1", door.port, ssl=context)
+    assert certified.seen.metadata == []
+
+
+def test_files_that_were_renewed_are_taken_up_without_a_restart(
+    certified: Edge, door: PartnersDoor, held: HeldCertificate
+) -> None:
+    """The gateway's own process writes the configuration when it starts: Envoy goes on, by the new files."""
+    ca = Path(door.files["ca"])
+    before, other = ca.read_bytes(), Signer("others")
+    mine = other.sign("erp")
+    ca.write_bytes(other.pem)
+    envoy_config.write(certified.config)
+    try:
+        _await_change(certified, door, mine, held)
+    finally:
+        ca.write_bytes(before)
+        envoy_config.write(certified.config)
+        _await_change(certified, door, held, mine)
+
+
+def _await_change(edge: Edge, door: PartnersDoor, lets_in: HeldCertificate, keeps_out: HeldCertificate) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if _comes_in(edge, door, lets_in) and not _comes_in(edge, door, keeps_out):
+            return
+        time.sleep(0.05)
+    pytest.fail("Envoy goes on by the old files")
+
+
+def _comes_in(edge: Edge, door: PartnersDoor, held: HeldCertificate) -> bool:
+    with (
+        contextlib.suppress(*REFUSED),
+        httpx.Client(base_url=door.url, verify=door.context(held), trust_env=False, timeout=PATIENCE) as client,
+    ):
+        client.get(PATH, headers=_bearer(edge))
+        return _told(edge) is not None
+    return False
