@@ -11,6 +11,8 @@ import uvloop
 from rich.console import Console
 
 from tests.performance import machine
+from tests.performance.acting import exchanges_and_explanations
+from tests.performance.authlib_grants import authlib_grants
 from tests.performance.codes import shows_and_scans
 from tests.performance.disk import taken
 from tests.performance.echo import NAME
@@ -46,7 +48,9 @@ async def _all(ground: Ground) -> Report:
     groups = (
         _once(loads.create_organization),
         _once(loads.client_grant),
+        _once(partial(authlib_grants, ground.state)),
         _each(partial(shows_and_scans, ground)),
+        _each(partial(exchanges_and_explanations, ground)),
         loads.licences(),
         loads.cases(),
         _once(loads.query),

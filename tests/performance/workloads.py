@@ -19,7 +19,7 @@ from libs.ids.uuid7 import uuid7
 from tests.performance import echo, shared_table
 from tests.performance.ground import Ground
 from tests.performance.load import Measured, Operation, measure
-from tests.performance.names import HOSTILE
+from tests.performance.names import CLIENT_GRANT, DIGESTS, HOSTILE, SEALED
 from tests.support.case_runs import application, approval
 from tests.support.hostile import many_extensions, many_references
 from tests.support.regions import PLAIN
@@ -47,8 +47,7 @@ from tongban.seal.v1 import (
 from tongban.sharing.v1 import data_service_pb2, data_service_pb2_grpc
 
 READS, WRITES, WARM_UP = 4000, 1600, 100
-BATCH = 100
-_BATCHES, _LICENCES = 40, 90
+_DIGESTSES, _LICENCES = 40, 90
 _RAW_SIGNATURES, _HOSTILE = 1500, 6
 
 Calls = AsyncIterator[Measured]
@@ -134,7 +133,7 @@ class Workloads:
                 )
                 answer.raise_for_status()
 
-            return await self._measure("client-credential grant", operation, WRITES, ("identity",))
+            return await self._measure(CLIENT_GRANT, operation, WRITES, ("identity",))
 
     # ---- cases ----
 
@@ -245,7 +244,7 @@ class Workloads:
             sealing_service_pb2.DigestInput(
                 data_digest=f"sm3:{uuid.uuid4().hex * 2}", property_info=f"/Doc_0/Signs/{n}.xml"
             )
-            for n in range(BATCH)
+            for n in range(DIGESTS)
         ]
         seal = await self._seal()
         use = common_pb2.UseContext(purpose_code="SEALING", purpose="批量用印", department=self._office.department)
@@ -258,12 +257,12 @@ class Workloads:
         stub = self._ground.stub(sealing_service_pb2_grpc.SealingServiceStub, "seal")
         operation = await self._calls(stub.SealDigests, request, "deciding")
         return await measure(
-            f"seal {BATCH} digests",
+            SEALED,
             operation,
-            _BATCHES,
+            _DIGESTSES,
             self._ground.meter,
             ("seal",),
-            units=BATCH,
+            units=DIGESTS,
             warm_up=4,
             at_once=4,
         )
