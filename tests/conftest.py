@@ -1,5 +1,6 @@
 """What all tests share: one PostgreSQL and one Redis a session."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,12 @@ def emitting(request: pytest.FixtureRequest) -> Iterator[Emitting]:
             file.writelines(f"{rpc} {kind}\n" for rpc, kind in sorted(found.seen))
     if _all_of(request.session):
         assert found.missing() == []
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what lives as long as the suite to itself: to look through all of it again and again stops every loop for a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def _write(found: Provoked) -> None:

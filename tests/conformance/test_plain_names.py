@@ -46,6 +46,13 @@ def _modules() -> dict[Path, ast.Module]:
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in ours}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go() -> Iterator[None]:
+    """A million nodes that stay would be looked through by each full collection of garbage, for as long as the suite runs."""
+    yield
+    _modules.cache_clear()
+
+
 def _homes() -> dict[str, list[Path]]:
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for file, tree in _modules().items():

@@ -2,8 +2,11 @@
 
 import ast
 import inspect
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 import libs.errors
 from libs.errors import TongbanError, reasons
@@ -32,6 +35,13 @@ def _documented() -> dict[str, error_reason_pb2.ErrorInfo]:
 def _sources() -> dict[str, ast.Module]:
     paths = [path for folder in ("libs", "services", "deploy") for path in (_ROOT / folder).rglob("*.py")]
     return {str(path.relative_to(_ROOT)): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(paths)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_let_go() -> Iterator[None]:
+    """A million nodes that stay would be looked through by each full collection of garbage, for as long as the suite runs."""
+    yield
+    _sources.cache_clear()
 
 
 def test_every_documented_reason_has_its_constructor() -> None:
