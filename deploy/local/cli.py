@@ -20,9 +20,10 @@ from rich.table import Table
 
 from deploy.local import audit_cli, findings, own_settings, programs
 from deploy.local.doctor import Doctor
-from deploy.local.launch import Cluster, NotStarted, stop_running
+from deploy.local.launch import Cluster, NotStarted, reload_running, stop_running
 from deploy.local.own_settings import WrongSettings
 from deploy.local.regions import MOST_REPLICAS, REGIONS
+from deploy.local.reloading import NotReloaded
 from deploy.local.sandbox import NoSandbox, NotBare, furnish, require_sandboxes
 from deploy.local.state import ProcessSnapshot, Snapshot, StateFolder
 from libs.errors import TongbanError
@@ -143,6 +144,16 @@ def down(
         raise _refuse(TimeoutError("the regions did not end in time; see `status`"))
     if purge:
         _purge(folder, asks=not yes)
+
+
+@app.command()
+def reload(state: State = _STATE) -> None:
+    """Has what runs read settings.toml anew, without a restart: what gateways let in, and renewed certificates for partners."""
+    try:
+        notes = reload_running(StateFolder(state))
+    except (NotStarted, NotReloaded, WrongSettings) as error:
+        raise _refuse(error) from None
+    _show_lines([*(f"note   {note}" for note in notes), "reloaded"])
 
 
 @app.command()

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import programs
+from deploy.local import own_settings, programs
 from deploy.local.regions import REGIONS, SERVICES, KnownRegion
-from deploy.local.state import Snapshot, StateFolder, wait_until_free
+from deploy.local.reloading import NotReloaded
+from deploy.local.state import RELOAD, Snapshot, StateFolder, wait_until_free
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_WITHIN = 180.0
-_STOP_WITHIN = 60.0
+_STOP_WITHIN, _RELOAD_WITHIN = 60.0, 60.0
 
 Progress = Callable[[int, int], None]
 
@@ -152,3 +153,28 @@ def stop_running(state: StateFolder) -> bool:
     with suppress(ProcessLookupError):
         os.kill(holder, signal.SIGTERM)
     return wait_until_free(state, _STOP_WITHIN)
+
+
+def reload_running(state: StateFolder) -> list[str]:
+    """Has whoever runs from this state folder read the settings anew; returns what to tell of it.
+
+    Raises:
+        NotStarted: nobody runs, or not by a version that can.
+        NotReloaded: nothing changed; the message says why.
+        WrongSettings: likewise.
+    """
+    own_settings.read(state.folder)
+    before, holder = state.read(), state.holder()
+    if holder is None or before is None or before.pid != holder:
+        raise NotStarted(f"nothing runs from {state.folder}")
+    if before.reloads is None:
+        raise NotStarted("what runs was started by a version that can't: `./run down`, then `./run up`")
+    os.kill(holder, RELOAD)
+    end = time.monotonic() + _RELOAD_WITHIN
+    while (now := state.read()) is None or now.reloads == before.reloads:
+        if state.holder() != holder or time.monotonic() > end:
+            raise NotReloaded("whoever runs did not answer; see `./run status`")
+        time.sleep(0.1)
+    if now.reload_error:
+        raise NotReloaded(now.reload_error)
+    return now.reload_notes

@@ -26,7 +26,7 @@ Count = Annotated[int, Field(ge=0)]
 
 _TEMPLATE = """\
 # Tongban's settings on this machine. This file is yours: it is made once and never overwritten. They count from the next start
-# on (./run down, ./run up); a wrong key or value stops the start with a line that names it.
+# on (./run down, ./run up), what the gateways let in from ./run reload on; a wrong key or value stops either with a line that names it.
 
 # log_level = "info"              # debug, info, warning, error
 # threads = 0                     # that sign, validate and draw; 0: what each service is made for

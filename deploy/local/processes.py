@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local import postgres, programs
+from deploy.local.draining import Drain, EnvoyDrain
 from deploy.local.probes import HealthProbe, HttpProbe, PostgresProbe, Probe, RedisProbe
 from deploy.local.regions import HOST, SERVICES, LocalRegion
 from deploy.local.settings import SUPERVISOR, config_path
@@ -23,6 +24,7 @@ class ProcessPlan:
         stop_signal: asks it to end in order.
         death_signal: what the kernel sends it if the supervisor dies.
         folder: the region's folder.
+        drain: what it finishes before it is asked to end; None where it does so by itself.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ProcessPlan:
     ports: dict[str, int] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
+    drain: Drain | None = None
 
     @property
     def key(self) -> str:
@@ -135,6 +138,7 @@ def _gateway(local: LocalRegion, services: tuple[str, ...]) -> list[ProcessPlan]
                 **({"mtls": local.mtls.port} if local.mtls else {}),
                 "admin": local.ports["envoy_admin"],
             },
+            drain=EnvoyDrain(f"http://{local.address('envoy_admin')}"),
         ),
     ]
 

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from deploy.local.lost_keys import KeysLost, require_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings, make, read
 from deploy.local.processes import region_processes
 from deploy.local.regions import SERVICES, LocalRegion, PortTaken, is_free, known, settle
+from deploy.local.reloading import NotReloaded, reload
 from deploy.local.settings import CERTIFIED, ENVIRONMENT, SANDBOX, keys_of, write_all
-from deploy.local.state import AlreadyRunning, StateFolder, contracts_digest, snapshot
+from deploy.local.state import RELOAD, AlreadyRunning, StateFolder, contracts_digest, snapshot
 from deploy.local.supervisor import StartFailed, Supervisor
 from deploy.pki import development, region_root
 
@@ -76,25 +78,52 @@ def prepare(local: LocalRegion, own: OwnSettings | None = None, *, sandbox: bool
     return notes
 
 
-async def _run(
+class _Region:
+    """What runs from a state folder, and what is told of it."""
+
+    def __init__(self, state: StateFolder, local_regions: list[LocalRegion], services: tuple[str, ...]) -> None:
+        self._state, self._regions = state, local_regions
+        self._contracts = contracts_digest()
+        processes = [process for local in local_regions for process in region_processes(local, services)]
+        self._supervisor = Supervisor(processes, lambda _: self._tell())
+        self._told: dict[str, Any] = {"contracts": self._contracts, "reloads": 0}
+        self._wanted = asyncio.Event()
+
+    def _tell(self, **told: object) -> None:
+        self._told |= told
+        self._state.write(replace(snapshot(self._supervisor, self._regions), **self._told))
+
+    async def run(self, notes: list[str]) -> None:
+        """Runs until a signal; raises StartFailed."""
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(RELOAD, self._wanted.set)
+        self._told["notes"] = notes
+        reloading = asyncio.create_task(self._reload_forever())
+        try:
+            await self._supervisor.run(stop)
+        except StartFailed as failure:
+            self._tell(error=str(failure))
+            raise
+        finally:
+            reloading.cancel()
+
+    async def _reload_forever(self) -> None:
+        while await self._wanted.wait():
+            self._wanted.clear()
+            error, notes = "", list[str]()
+            try:
+                notes = await reload(self._state.folder, self._regions, self._contracts)
+            except (NotReloaded, WrongSettings, OSError, ValueError) as refusal:
+                error = str(refusal)
+            self._tell(reloads=self._told["reloads"] + 1, reload_error=error, reload_notes=notes)
+
+
+async def _served(
     state: StateFolder, local_regions: list[LocalRegion], services: tuple[str, ...], notes: list[str]
 ) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    processes = [process for local in local_regions for process in region_processes(local, services)]
-    error, contracts = "", contracts_digest()
-
-    def changed(supervisor: Supervisor) -> None:
-        state.write(snapshot(supervisor, local_regions, error, notes, contracts))
-
-    supervisor = Supervisor(processes, changed)
-    try:
-        await supervisor.run(stop)
-    except StartFailed as failure:
-        error = str(failure)
-        changed(supervisor)
-        raise
+    await _Region(state, local_regions, services).run(notes)
 
 
 def serve(folder: Path, wanted: RunOrder) -> int:
@@ -107,7 +136,7 @@ def serve(folder: Path, wanted: RunOrder) -> int:
             own = read(state.folder)
             local_regions = local_regions_of(state, wanted, own)
             notes = [note for local in local_regions for note in prepare(local, own, sandbox=wanted.sandbox)]
-            asyncio.run(_run(state, local_regions, wanted.services, notes))
+            asyncio.run(_served(state, local_regions, wanted.services, notes))
     except (AlreadyRunning, KeysLost, PortTaken, StartFailed, WrongSettings) as refusal:
         print(refusal, file=sys.stderr)
         return 1

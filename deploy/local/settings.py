@@ -195,6 +195,17 @@ def config_path(local: LocalRegion, name: str) -> Path:
     return local.path("config", f"{name}.toml")
 
 
+def configurations(local: LocalRegion, own: OwnSettings) -> dict[Path, str]:
+    """Returns what stands in the configuration files of the services and of the gateway."""
+    contracts = services(read_image())
+    files = {
+        config_path(local, replica): _toml(merged(_service(local, service, replica, contracts), own.changes(service)))
+        for service in SERVICES
+        for replica in local.replicas_of(service)
+    }
+    return files | {config_path(local, GATEWAY): _toml(merged(_gateway(local), own.changes(GATEWAY)))}
+
+
 def write_all(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
     """Writes secrets (made once) and configuration files (made anew at each start) of a region.
 
@@ -207,13 +218,7 @@ def write_all(local: LocalRegion, own: OwnSettings | None = None) -> list[str]:
     """
     _secrets(local)
     _refresh_credentials(local)
-    own, contracts = own or OwnSettings(), services(read_image())
-    files = {
-        config_path(local, replica): _toml(merged(_service(local, service, replica, contracts), own.changes(service)))
-        for service in SERVICES
-        for replica in local.replicas_of(service)
-    }
-    files[config_path(local, GATEWAY)] = _toml(merged(_gateway(local), own.changes(GATEWAY)))
+    files = configurations(local, own or OwnSettings())
     files[local.path("config", "redis.conf")] = _redis(local)
     notes = [note for path, content in files.items() for note in write(path, content)]
     return [*notes, *(note for name in OF_THE_GATEWAY for note in set_aside(local.path("config", name)))]

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,6 +20,8 @@ from deploy.local.supervisor import SupervisedProcess, Supervisor, kill_group
 from libs.rpc.images import image_path
 
 _CLOCK_TOLERANCE = 2.0
+RELOAD = signal.SIGUSR1
+"""Has a supervisor read the settings anew."""
 
 
 class AlreadyRunning(Exception):
@@ -56,6 +58,8 @@ class Snapshot:
     """Everything that runs from one state folder.
 
     ``notes`` are what the start had to tell the operator, ``contracts`` a digest of the contracts that it was started from.
+    ``reloads`` is how often the settings were read anew since (None where the supervisor can't), ``reload_error`` and ``reload_notes``
+    what came of the last time.
     """
 
     pid: int
@@ -65,6 +69,9 @@ class Snapshot:
     processes: list[ProcessSnapshot]
     notes: list[str] = field(default_factory=list)
     contracts: str = ""
+    reloads: int | None = None
+    reload_error: str = ""
+    reload_notes: list[str] = field(default_factory=list)
 
     def process(self, region: str, name: str) -> ProcessSnapshot:
         """Returns one process; raises KeyError."""
@@ -181,19 +188,13 @@ def contracts_digest() -> str:
     return hashlib.sha256(image_path().read_bytes()).hexdigest()
 
 
-def snapshot(
-    supervisor: Supervisor,
-    local_regions: list[LocalRegion],
-    error: str = "",
-    notes: Sequence[str] = (),
-    contracts: str = "",
-) -> Snapshot:
+def snapshot(supervisor: Supervisor, local_regions: list[LocalRegion]) -> Snapshot:
     """Describes what a supervisor runs at this moment."""
     regions = [
         RegionSnapshot(h.region.id, h.region.name, h.local_url, str(h.folder), h.base_url) for h in local_regions
     ]
     processes = [_process(unit) for unit in supervisor.units.values()]
-    return Snapshot(os.getpid(), supervisor.all_ready, error, regions, processes, list(notes), contracts)
+    return Snapshot(os.getpid(), supervisor.all_ready, "", regions, processes)
 
 
 def wait_until_free(state: StateFolder, seconds: float) -> bool:

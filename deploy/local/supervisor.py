@@ -219,6 +219,8 @@ class Supervisor:
     async def _stop(self, unit: SupervisedProcess) -> None:
         if unit.child is not None:
             if unit.child.returncode is None:
+                if unit.process.drain is not None:
+                    await unit.process.drain.finish()
                 await self._ask_to_end(unit.child, unit.process.stop_signal)
             kill_group(unit.child.pid)
             await unit.child.wait()

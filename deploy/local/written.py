@@ -23,6 +23,15 @@ def write(path: Path, content: str) -> list[str]:
     return notes
 
 
+def was_written(path: Path, content: str) -> bool:
+    """Tells whether the last start, or a reload, wrote this very content."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return lines.readline().rstrip("\n") == f"{_MARK}{_digest(content)}"
+    except OSError:
+        return False
+
+
 def set_aside(path: Path) -> list[str]:
     """Keeps a file that was edited under a free name beside it; returns what to tell."""
     if not was_edited(path):

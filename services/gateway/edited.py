@@ -21,6 +21,11 @@ def marked_resources(document: dict[str, Any]) -> dict[str, Any]:
     return document | {"version_info": _digest(document)}
 
 
+def version_of(path: Path) -> str:
+    """Returns the version of a file of `marked_resources`, as Envoy tells it of what it has taken."""
+    return str(json.loads(path.read_text(encoding="utf-8"))["version_info"])
+
+
 def was_edited(path: Path) -> bool:
     """Tells whether a file of `marked` or `marked_resources` holds something else than was written; False where there is none."""
     try:

@@ -331,14 +331,27 @@ def write(config: GatewayConfig) -> None:
     What the edge takes (routes, the gate, limits, origins) stands in a file of its own, which a running Envoy follows: a new one
     takes over at once, and what the old one had begun it ends (decision 0072).
     """
+    document, listeners = _parts(config)
+    _replace(config.envoy.listeners, edited.marked_resources(listeners))
+    _replace(config.envoy.file, edited.marked(document))
+    circuits.write(config, ())
+
+
+def follow(config: GatewayConfig) -> bool:
+    """Writes anew what a running Envoy follows; tells whether it runs by the rest of its configuration already, which it reads at its start."""
+    document, listeners = _parts(config)
+    _replace(config.envoy.listeners, edited.marked_resources(listeners))
+    return bool(json.loads(config.envoy.file.read_text(encoding="utf-8")) == edited.marked(document))
+
+
+def _parts(config: GatewayConfig) -> tuple[Json, Json]:
+    """What Envoy reads when it starts, and the file of listeners that it follows."""
     document = bootstrap(config, contracts.services(contracts.read_image()))
     listeners = document["static_resources"].pop("listeners")
     source = {"path_config_source": {"path": str(config.envoy.listeners)}, "resource_api_version": "V3"}
     document["dynamic_resources"] = {"lds_config": source}
     resources = [typed("envoy.config.listener.v3.Listener", **each) for each in listeners]
-    _replace(config.envoy.listeners, edited.marked_resources({"resources": resources}))
-    _replace(config.envoy.file, edited.marked(document))
-    circuits.write(config, ())
+    return document, {"resources": resources}
 
 
 def _replace(file: Path, document: Json) -> None:

@@ -179,7 +179,7 @@ def _alone(command: Callable[..., None]) -> typer.Typer:
 @pytest.mark.parametrize(
     ("group", "words"),
     [
-        *((app, [name]) for name in ("up", "down", "purge", "reset", "status", "doctor")),
+        *((app, [name]) for name in ("up", "down", "reload", "purge", "reset", "status", "doctor")),
         (audit_cli.app, ["verify"]),
         *((events_cli.app, [name]) for name in ("list", "show", "replay", "drop")),
         *((clients_cli.app, [name]) for name in ("list", "show", "suspend", "resume")),
