@@ -162,6 +162,19 @@ def through(issue: TokenIssue, client: Client, made: Claims) -> Claims:
     return replace(made, client_id=client.id, ip_ranges=client.ip_ranges, quota=quota, signs=client.signs)
 
 
+def in_name_of(issue: TokenIssue, client: Client) -> Claims:
+    """Builds the claims for what the region itself asks in a client's name: its permissions, and no more.
+
+    Such a token never leaves the region, so none of what a client's calls must be holds of it: bound to a key, signed, from its addresses, within
+    its quota.
+
+    Raises:
+        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED.
+    """
+    check_standing(client, issue.now)
+    return replace(access(issue, client.name, ActorKind.CLIENT, client.scopes, client.end), client_id=client.id)
+
+
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:
     """Builds the claims for one of the region's own services, `services/<service>`."""
     sub = f"services/{service}"

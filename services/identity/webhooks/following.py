@@ -9,9 +9,6 @@ from typing import Protocol
 import grpc
 
 from libs.rpc.client import invoke
-from services.identity.core import issue
-from services.identity.core.client_rules import Client, check_environment
-from services.identity.core.parts import Parts
 from tongban.events.v1 import change_service_pb2 as changes_pb
 from tongban.events.v1 import change_service_pb2_grpc as changes_grpc
 
@@ -36,13 +33,3 @@ class NeighbourLogs:
         stub = changes_grpc.ChangeServiceStub(self._channel(request.service))
         answer = changes_pb.ListChangesResponse
         return await invoke(stub.ListChanges, request, answer, to=request.service, token=token)
-
-
-def token_of(parts: Parts, client: Client) -> str:
-    """Makes a token of the client's own, as it would get one now.
-
-    Raises:
-        PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_WRONG_ENVIRONMENT.
-    """
-    check_environment(client, parts.environment)
-    return parts.codec.encode(issue.for_client(parts.codec.issue(), client, client.scopes))

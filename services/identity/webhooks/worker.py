@@ -17,11 +17,12 @@ from libs.db.uow import Transaction, derived_request_id
 from libs.errors import FailedPrecondition, PermissionDenied, TongbanError
 from libs.observability.logs import logger
 from libs.rpc.messages import timestamp
+from services.identity.core.client_tokens import token_of
 from services.identity.core.clients import client as read_client
 from services.identity.core.parts import Parts
 from services.identity.webhooks import line, rules, signing, store
 from services.identity.webhooks.convert import attempt, queued
-from services.identity.webhooks.following import ChangeLogs, token_of
+from services.identity.webhooks.following import ChangeLogs
 from services.identity.webhooks.rules import Delivery, DeliveryState, SendAnswer, Webhook, WebhookFailure, WebhookState
 from services.identity.webhooks.sending import WebhookSender
 from services.identity.webhooks.tables import BODY, WebhookCursor, WebhookTurn

@@ -83,6 +83,33 @@ async def test_the_regions_own_log_is_read_by_the_clients_rights(post: Post, rec
     await door.close()
 
 
+async def test_what_a_client_must_do_at_its_calls_is_not_asked_of_what_is_read_for_it(
+    post: Post, receiver: Receiver
+) -> None:
+    machine, token = await post.partner()
+    await post.create(token, receiver.url, [WITHDRAWN])
+    get = client_service_pb2.GetClientRequest(name=f"clients/{machine.client_id}")
+    client = await post.town.call(post.town.clients.GetClient, get, resources_pb2.Client, await post.town.admin_token())
+    await update(
+        post.town,
+        client,
+        sender_constraint=resources_pb2.SENDER_CONSTRAINT_DPOP,
+        signed_requests=resources_pb2.SIGNED_REQUESTS_REQUIRED,
+        ip_ranges=["192.0.2.0/24"],
+        quota=resources_pb2.ClientQuota(per_second=1, per_day=2),
+    )
+    logs, door = _own_logs(post)
+    worker = post.worker(logs)
+    shown = []
+    for _ in range(4):  # each turn asks once at least: more than the client itself may in a day
+        shown.append(await _withdrawn(post))
+        await Follower(post.town.service).take_up()
+        post.wall.forward(seconds=6)
+        await worker.serve_all()
+    await door.close()
+    assert [each.told["subject"] for each in receiver.got] == shown
+
+
 async def test_a_service_that_is_away_is_read_later(post: Post, receiver: Receiver) -> None:
     _, token = await post.partner()
     await post.create(token, receiver.url)
