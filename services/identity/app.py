@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -119,7 +120,8 @@ async def app(process: Process) -> App:
     for keeper in keepers:
         await keeper.rotate_alone()
     await _found_clients(process, config)
-    parts, register, passwords = parts_of(process, config, keys), register_of(config.population_register), Passwords()
+    parts, passwords = parts_of(process, config, keys), Passwords()
+    register = register_of(config.population_register, partial(_neighbour, process, "sharing"))
     shared = _shared(process, config, parts, NameSource(register), SignIns(parts, passwords), code_keys)
     teller, webhooks, own_door = (
         LogoutTeller(parts, LogoutDelivery(config.logout)),
@@ -246,13 +248,14 @@ def _endpoints(process: Process, parts: Parts, shared: _Shared, enrollments: Enr
 
 def _logs_of(process: Process, own: grpc.aio.Channel) -> NeighbourLogs:
     """Returns the logs of all services; ``own`` leads to our own door, at which we ask as any other does."""
+    return NeighbourLogs(lambda service: own if service == process.service else _neighbour(process, service))
 
-    def channel(service: str) -> grpc.aio.Channel:
-        if service != process.service and service not in process.config.neighbours:
-            raise reasons.dependency_unavailable("it is no neighbour here", retry_after=60.0, dependency=service)
-        return own if service == process.service else process.neighbour(service)
 
-    return NeighbourLogs(channel)
+def _neighbour(process: Process, service: str) -> grpc.aio.Channel:
+    """The channel to another service; raises Unavailable DEPENDENCY_UNAVAILABLE where the region runs without it."""
+    if service not in process.config.neighbours:
+        raise reasons.dependency_unavailable("it is no neighbour here", retry_after=60.0, dependency=service)
+    return process.neighbour(service)
 
 
 def _own_door(process: Process) -> grpc.aio.Channel:

@@ -56,12 +56,34 @@ class Windows(Section):
     certified: bool = False
 
 
+_FIELD = "^[a-z][a-z0-9_]{0,62}$"
+_RESOURCE = "^(//[a-z0-9][a-z0-9-]{0,30}[a-z0-9]/)?dataResources/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
+class SharedRegisterSection(Section):
+    """A department's table that is compared with through data sharing.
+
+    Attributes:
+        resource: the table, `dataResources/<uuid>`, of another region `//<region>/dataResources/<uuid>`.
+        department: the department that holds the grant, `departments/<uuid>`: for `IDENTITY_CHECK`, without a case.
+        number_field, name_field: its fields with the document's number (a key) and the full name.
+        type_field: its field with the document's type (GA/T 2000.156), a key; empty where it holds resident identity cards alone.
+    """
+
+    resource: str = Field(pattern=_RESOURCE)
+    department: str = Field(pattern="^departments/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    number_field: str = Field(pattern=_FIELD)
+    name_field: str = Field(pattern=_FIELD)
+    type_field: str = Field(default="", pattern=f"{_FIELD}|^$")
+
+
 class PopulationRegister(Section):
     """What names and numbers are compared with; without it level 2 can't be reached.
 
     Attributes:
         url, token_file, seconds: a register behind HTTP, what it is asked with, and how long it may take.
         table, key_file: instead of it the table that ``tongban population`` made of the operator's list, and its key.
+        sharing: instead of both a department's table that is reached through data sharing.
     """
 
     url: str = ""
@@ -69,11 +91,14 @@ class PopulationRegister(Section):
     seconds: float = 3.0
     table: Path | None = None
     key_file: Path | None = None
+    sharing: SharedRegisterSection | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if bool(self.url) == bool(self.table) or bool(self.table) != bool(self.key_file):
-            raise ValueError("population_register has either a url, or a table and its key_file")
+        if [bool(self.url), bool(self.table), bool(self.sharing)].count(True) != 1 or bool(self.table) != bool(
+            self.key_file
+        ):
+            raise ValueError("population_register has either a url, or a table and its key_file, or sharing")
         return self
 
 

@@ -5,14 +5,16 @@ National and provincial registers differ; an adapter of the region's own speaks 
 in the one way of writing that all ways have in common (``libs.names.key``; docs/glossary.md).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import grpc
 import httpx
 
-from libs.errors import Unavailable, reasons
 from services.identity.config import PopulationRegister
 from services.identity.verifications.population import NoPopulationTable, PopulationTable
+from services.identity.verifications.shared import SharedRegister, away
 
 
 class Register(Protocol):
@@ -29,12 +31,6 @@ class Register(Protocol):
         ...
 
 
-def _away() -> Unavailable:
-    return reasons.dependency_unavailable(
-        "the population register does not answer", retry_after=5.0, dependency="register"
-    )
-
-
 class NoRegister:
     """Stands where none is configured: nothing can be compared."""
 
@@ -42,7 +38,7 @@ class NoRegister:
 
     async def matches(self, full_name: str, document_type: str, document_number: str) -> bool:  # noqa: ARG002 - the interface's
         """Raises Unavailable DEPENDENCY_UNAVAILABLE."""
-        raise _away()
+        raise away()
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -67,9 +63,9 @@ class HttpRegister:
             answer.raise_for_status()
             match = answer.json()["match"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise _away() from error
+            raise away() from error
         if not isinstance(match, bool):
-            raise _away()
+            raise away()
         return match
 
     async def close(self) -> None:
@@ -90,17 +86,21 @@ class TableRegister:
         try:
             return self._table.has(full_name, document_type, document_number)
         except (OSError, NoPopulationTable) as error:
-            raise _away() from error
+            raise away() from error
 
     async def close(self) -> None:
         """Lets go of the table."""
         self._table.close()
 
 
-def register_of(section: PopulationRegister | None) -> HttpRegister | TableRegister | NoRegister:
-    """Returns the register that is configured."""
+def register_of(
+    section: PopulationRegister | None, sharing: Callable[[], grpc.aio.Channel]
+) -> HttpRegister | TableRegister | SharedRegister | NoRegister:
+    """Returns the register that is configured; ``sharing`` opens the channel to the sharing service."""
     if section is None:
         return NoRegister()
+    if section.sharing is not None:
+        return SharedRegister(section.sharing, sharing)
     if section.table is not None and section.key_file is not None:
         return TableRegister(section.table, section.key_file)
     return HttpRegister(section)
