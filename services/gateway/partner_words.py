@@ -97,6 +97,7 @@ WARNINGS: Mapping[str, Pair] = {
         "Keys before the rotation are still taken: change over in time",
     ),
     "USAGE_WARNING_DAY_NEARLY_USED": ("当日配额已用八成以上", "Four fifths of the day's quota are used"),
+    "USAGE_WARNING_CERTIFICATE_EXPIRING": ("证书将在 30 天内到期", "A certificate ends within 30 days"),
 }
 
 

@@ -118,7 +118,7 @@ const showUse = (use) => {
   line(table, words.refused, use.refusedCalls ?? words.uncounted);
   line(table, words.reset, day(use.resetTime));
   line(table, words.scopes, (use.scopes || []).join(" "));
-  for (const each of use.credentials || []) line(table, each.replaced ? words.oldKey : words.key, `${each.kid || "—"} · ${day(each.endTime)}`);
+  for (const each of use.credentials || []) line(table, each.replaced ? words.oldKey : words.key, `${each.kid || each.thumbprint || "—"} · ${day(each.endTime)}`);
   line(table, words.end, day(use.expireTime));
   for (const each of use.warnings || []) line(table, words.warning, words.warnings[each] || each);
 };

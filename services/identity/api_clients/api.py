@@ -107,8 +107,9 @@ class ClientApi:
         """Gets what a client has used of what it may."""
         row = await self._read(client_of(request.name), call.actor)
         now = self._parts.wall.now()
-        used = await self._parts.quotas.used(row.id, now) if row.quota else None
-        return usage_message(row, used, now)
+        default = self._parts.codec.quota
+        used = await self._parts.quotas.used(row.id, now) if row.quota_or(default) else None
+        return usage_message(row, used, now, default)
 
     async def _read(self, name: str, actor: Actor) -> Client:
         """Reads a client for who may see it; raises NotFound."""

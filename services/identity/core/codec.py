@@ -68,7 +68,7 @@ class TokenCodec:
         self.keys = keys
         self._clock = clock
         self._access_seconds = access_seconds
-        self._quota = quota
+        self.quota = quota
         self.region = region
         self.issuer = issuer
 
@@ -79,7 +79,7 @@ class TokenCodec:
     def issue(self, key: str = "") -> TokenIssue:
         """Returns what a token made now has in common with every other; ``key`` is the thumbprint of the one that it is bound to."""
         jti, txn = str(uuid.uuid4()), str(uuid.uuid4())
-        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds, key, self._quota)
+        return TokenIssue(self.region, self.issuer, self._clock.now(), jti, txn, self._access_seconds, key, self.quota)
 
     def encode(self, claims: Claims) -> str:
         """Signs a token with the key in use."""

@@ -7,6 +7,7 @@ import pytest
 
 from libs.rpc.quotas import DayUse, next_day
 from services.identity.api_clients.usage import client_of, usage_message, usage_name
+from services.identity.core.client_certificates import ClientCertificate
 from services.identity.core.client_rules import ClientKind, ClientState
 from tests.unit.identity.records import client
 from tongban.identity.v1 import resources_pb2 as pb
@@ -85,3 +86,28 @@ def test_a_day_ends_at_midnight_in_china() -> None:
     midnight = datetime(2024, 6, 4, 16, tzinfo=UTC)
     assert next_day(midnight - SECOND) == midnight
     assert next_day(midnight) == midnight + DAY
+
+
+def test_the_regions_quota_is_told_where_the_contract_names_none() -> None:
+    row = replace(ERP, quota_per_day=0, owner="organizations/1")
+    told = usage_message(row, DayUse(80, 0), NOW, (5, 100))
+    assert (told.quota.per_second, told.quota.per_day) == (5, 100)
+    assert list(told.warnings) == [pb.USAGE_WARNING_DAY_NEARLY_USED]
+    own = usage_message(replace(ERP, quota_per_day=7), None, NOW, (5, 100))
+    assert (own.quota.per_second, own.quota.per_day) == (0, 7)
+    # What is the region's own has none.
+    assert usage_message(replace(row, owner=""), None, NOW, (5, 100)).quota == pb.ClientQuota()
+
+
+@pytest.mark.parametrize(("left", "warned"), [(30 * DAY + SECOND, False), (30 * DAY, True), (-DAY, True)])
+def test_a_certificates_own_end_is_told_and_warned_of_a_month_before(left: timedelta, warned: bool) -> None:
+    held, before = (ClientCertificate(b"", name, "", NOW, NOW + left) for name in ("held", "before"))
+    row = replace(ERP, jwks=None, certificates=(held,), old_certificates=(before,), overlap_expire_time=NOW + SECOND)
+    told = usage_message(row, None, NOW)
+    assert [(each.thumbprint, each.kid, each.replaced) for each in told.credentials] == [
+        ("held", "", False),
+        ("before", "", True),
+    ]
+    ends = [each.end_time.ToDatetime(UTC) - NOW for each in told.credentials]
+    assert ends == [left, min(left, SECOND)]
+    assert (pb.USAGE_WARNING_CERTIFICATE_EXPIRING in told.warnings) is warned
