@@ -1,62 +1,45 @@
 """Client-credential grants by Authlib on Flask, as its documentation sets it up: the measure for ours.
 
-A client proves itself by `private_key_jwt`, its assertion is taken once, and the token (RFC 9068) is stored before it is given. What theirs
-need not do: an audit record, an event, what a client's terms demand, and clients from a database.
+A client proves itself by `private_key_jwt`, its assertion is taken once, and the token (RFC 9068) is stored before it is given; clients and
+tokens lie in a database (SQLite, as in its example). What theirs need not do: an audit record, what a client's terms demand, and to remember
+assertions beyond one process.
 """
 
 import json
-import sqlite3
-import threading
 from pathlib import Path
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, grants
+from authlib.integrations.sqla_oauth2 import (
+    OAuth2ClientMixin,
+    OAuth2TokenMixin,
+    create_query_client_func,
+    create_save_token_func,
+)
+from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from flask import Flask
 from joserfc.jwk import ECKey, KeySet
+from sqlalchemy import Column, Integer, create_engine, event
+from sqlalchemy.orm import DeclarativeBase, scoped_session, sessionmaker
 
 PATH, _METHOD = "/oauth/token", "private_key_jwt"
 
 
-class _Client(ClientMixin):  # type: ignore[misc]
-    def __init__(self, client_id: str, jwk: dict[str, Any]) -> None:
-        self.client_id = client_id
-        self.keys = KeySet([ECKey.import_key(jwk)])
-
-    def get_client_id(self) -> str:
-        return self.client_id
-
-    def get_allowed_scope(self, scope: str) -> str:
-        return scope
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return (method, endpoint) == (_METHOD, "token")
-
-    def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == "client_credentials"
+class _Base(DeclarativeBase):
+    pass
 
 
-class _Store:
-    """Tokens in a file of SQLite's, as Authlib's example keeps them; a connection for each thread."""
+class _Client(_Base, OAuth2ClientMixin):  # type: ignore[misc]
+    __tablename__ = "oauth2_client"
+    id = Column(Integer, primary_key=True)
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._mine = path, threading.local()
-        with self._connection as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("CREATE TABLE tokens (jti TEXT PRIMARY KEY, client TEXT, token TEXT)")
 
-    @property
-    def _connection(self) -> sqlite3.Connection:
-        if not hasattr(self._mine, "connection"):
-            self._mine.connection = sqlite3.connect(self._path, timeout=30)
-        connection: sqlite3.Connection = self._mine.connection
-        return connection
-
-    def add(self, token: str, client: str) -> None:
-        with self._connection as connection:
-            connection.execute("INSERT INTO tokens VALUES (hex(randomblob(16)), ?, ?)", (client, token))
+class _Token(_Base, OAuth2TokenMixin):  # type: ignore[misc]
+    __tablename__ = "oauth2_token"
+    id = Column(Integer, primary_key=True)
+    user_id = Column(Integer)
 
 
 class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
@@ -75,7 +58,7 @@ class _Assertion(JWTBearerClientAssertion):  # type: ignore[misc]
         return len(self._used) > known
 
     def resolve_client_public_key(self, client: _Client) -> KeySet:
-        return client.keys
+        return KeySet.import_key_set(client.jwks)
 
 
 class _Grant(grants.ClientCredentialsGrant):  # type: ignore[misc]
@@ -91,18 +74,30 @@ class _Tokens(JWTBearerTokenGenerator):  # type: ignore[misc]
         return self._keys
 
 
+def _session(store: Path, client_id: str, jwk: dict[str, Any]) -> Any:
+    """A database with the client in it; its log is written ahead, so that reads do not wait for writes."""
+    engine = create_engine(f"sqlite:///{store}")
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA journal_mode = WAL"))
+    _Base.metadata.create_all(engine)
+    session = scoped_session(sessionmaker(engine))
+    client = _Client(client_id=client_id)
+    metadata = {"grant_types": ["client_credentials"], "token_endpoint_auth_method": _METHOD, "scope": "bench"}
+    client.set_client_metadata(metadata | {"jwks": {"keys": [jwk]}})
+    session.add(client)
+    session.commit()
+    return session
+
+
 def create(settings: str) -> Flask:
     """Makes the application from a file: `audience`, `client_id`, `jwk`, and where the `store` is to be."""
     given = json.loads(Path(settings).read_text(encoding="utf-8"))
-    client, store = _Client(given["client_id"], given["jwk"]), _Store(Path(given["store"]))
-    app = Flask(__name__)
+    session, app = _session(Path(given["store"]), given["client_id"], given["jwk"]), Flask(__name__)
     server = AuthorizationServer(
-        app,
-        query_client=lambda client_id: client if client_id == client.client_id else None,
-        save_token=lambda token, request: store.add(token["access_token"], request.client.client_id),
+        app, create_query_client_func(session, _Client), create_save_token_func(session, _Token)
     )
     server.register_client_auth_method(_METHOD, _Assertion(given["audience"]))
     server.register_grant(_Grant)
     server.register_token_generator("default", _Tokens(given["audience"]))
     app.add_url_rule(PATH, "token", server.create_token_response, methods=["POST"])
+    app.teardown_appcontext(lambda _: session.remove())
     return app
