@@ -24,10 +24,11 @@ LEASE = 1.5
 
 
 @pytest_asyncio.fixture
-async def service(ground: Ground) -> AsyncIterator[Service]:
-    """A license service whose operations are lost in seconds; nobody works on them yet."""
-    quick = OperationsConfig(most=3, lease_seconds=LEASE, look_seconds=0.05)
-    async with neighbours() as known, serving(ground, "license", prepare=known.put_into, operations=quick) as found:
+async def service(ground: Ground, request: pytest.FixtureRequest) -> AsyncIterator[Service]:
+    """A license service whose operations are lost in seconds, or after what a test's mark `lease` says; nobody works on them yet."""
+    mark = request.node.get_closest_marker("lease")
+    settings = OperationsConfig(most=3, lease_seconds=mark.args[0] if mark else LEASE, look_seconds=0.05)
+    async with neighbours() as known, serving(ground, "license", prepare=known.put_into, operations=settings) as found:
         yield found
 
 

@@ -19,6 +19,7 @@ from tests.service.libs.operations.conftest import ADMINISTRATOR, LEASE, content
 from tests.support import sql
 from tests.support.killed_worker import STEPS, counting
 from tests.support.operating import Operating, exported, progress, reason, working
+from tests.support.patience import PATIENCE
 from tests.support.process import count, until
 from tests.support.service import Service
 from tongban.audit.v1 import audit_service_pb2 as pb
@@ -138,6 +139,7 @@ async def test_what_a_lost_worker_notes_counts_no_more(
     assert (progress(ended).done_items, exported(ended).record_count) == (1, 1)
 
 
+@pytest.mark.lease(4 * PATIENCE)  # whoever waited for its end would not be done in time
 async def test_a_process_that_stops_leaves_its_work_at_once(mine: Operating, service: Service, tmp_path: Path) -> None:
     work_of(service, counting(tmp_path, 0.02).work)
     begun_ = await mine.export()
@@ -148,7 +150,7 @@ async def test_a_process_that_stops_leaves_its_work_at_once(mine: Operating, ser
             async def further(last: int = steps) -> bool:
                 return progress(await mine.get(begun_.name)).done_items > last
 
-            await until(further, LEASE)
+            await until(further)
 
 
 async def test_it_is_forgotten_when_asked_and_when_its_time_is_over(mine: Operating, service: Service) -> None:
