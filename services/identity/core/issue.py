@@ -148,7 +148,7 @@ def for_client(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Cla
         Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
     """
     check_standing(client, issue.now)
-    return through(issue, client, access(issue, client.name, ActorKind.CLIENT, scope, client.end))
+    return through(issue, client, _of_itself(issue, client, scope))
 
 
 def through(issue: TokenIssue, client: Client, made: Claims) -> Claims:
@@ -172,7 +172,13 @@ def in_name_of(issue: TokenIssue, client: Client) -> Claims:
         PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED.
     """
     check_standing(client, issue.now)
-    return replace(access(issue, client.name, ActorKind.CLIENT, client.scopes, client.end), client_id=client.id)
+    return replace(_of_itself(issue, client, client.scopes), client_id=client.id)
+
+
+def _of_itself(issue: TokenIssue, client: Client, scope: tuple[str, ...]) -> Claims:
+    """A machine's own token: it names the department that answers for it, and is of no other."""
+    department = client.owner if client.owner.startswith("departments/") else ""
+    return replace(access(issue, client.name, ActorKind.CLIENT, scope, client.end), dept=department)
 
 
 def for_service(issue: TokenIssue, service: str, scope: tuple[str, ...]) -> Claims:

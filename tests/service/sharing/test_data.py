@@ -170,6 +170,23 @@ async def test_others_learn_nothing_of_a_grant(sharing: Sharing) -> None:
     assert lying.value.reason == "GRANT_MISSING"
 
 
+async def test_a_system_of_the_department_uses_its_grant_and_no_other_does(sharing: Sharing) -> None:
+    resource, _ = await sharing.ready()
+    scope = "sharing.data.query"
+    system = sharing.service.issuer.token("clients/registry", "CLIENT", scope, dept=CONSUMER)
+    answer = await sharing.query(query(resource, "A1", fields=["name"]), system)
+    assert [row.values["name"].string_value for row in answer.rows] == ["示例甲公司"]
+    (record,) = await sharing.records(sharing.told[-1].transaction_id)
+    assert (record.actor, record.department) == ("clients/registry", CONSUMER)
+    with pytest.raises(InvalidArgument) as lying:
+        await sharing.query(query(resource, use_context=context(department=PROVIDER)), system)
+    assert [each.rule for each in lying.value.violations] == ["context.token"]
+    other = sharing.service.issuer.token("clients/other", "CLIENT", scope, dept=PROVIDER)
+    with pytest.raises(PermissionDenied) as stranger:
+        await sharing.query(query(resource), other)
+    assert stranger.value.reason == "GRANT_MISSING"
+
+
 async def test_our_own_service_asks_for_a_department(sharing: Sharing) -> None:
     resource, _ = await sharing.ready()
     channel = sharing.service.channel_as("cases")

@@ -56,6 +56,15 @@ def test_a_token_says_what_is_known_of_its_caller_and_no_more() -> None:
     assert issue.for_staff(LUAN, CHANNEL, replace(STAFF, until=0), (), SignIn(4, 1)).exp == T + 600
 
 
+@pytest.mark.parametrize(
+    ("owner", "department"), [("departments/1", "departments/1"), ("organizations/1", ""), ("", "")]
+)
+def test_a_system_is_of_the_department_that_answers_for_it(owner: str, department: str) -> None:
+    machine = client("erp", ClientKind.SYSTEM, owner=owner)
+    assert issue.for_client(LUAN, machine, ()).dept == department
+    assert issue.in_name_of(LUAN, machine).dept == department
+
+
 def test_who_may_speak_for_whom() -> None:
     for_people = replace(CHANNEL, assertable=("PERSON",))
     with pytest.raises(PermissionDenied) as staff:
