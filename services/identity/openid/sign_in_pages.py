@@ -160,7 +160,7 @@ class SignInPages:
             step = NextStep("one_time_code", asked=asked, client=client)
             came = form.get("came") if form.get("link") else ""
             return await self._next(request, step, form.get("ticket"), came=came)
-        await self._upstreams.link(request, form, opened.session.person)
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
@@ -176,7 +176,7 @@ class SignInPages:
         except tuple(_FAULTS) as refusal:
             step, fault = NextStep("one_time_code", asked=asked, client=client), _FAULTS[type(refusal)]
             return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
-        await self._upstreams.link(request, form, opened.session.person)
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def passkey_challenge(self, request: Request) -> Response:
@@ -202,7 +202,8 @@ class SignInPages:
             opened = await self._passkeys.sign_in(attempt, current)
         except (SignInRefused, SignInTooSoon) as refusal:
             step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
-            return await self._next(request, step, form.get("ticket"), fault=fault)
+            return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def upstream(self, request: Request) -> Response:
@@ -221,14 +222,15 @@ class SignInPages:
 
     async def upstream_callback(self, request: Request) -> Response:
         """Takes a browser in that comes back from there, and goes on."""
-        cookie = self._pages.cookie(request, SESSION_COOKIE)
-        came = await self._upstreams.back(request, await _parameters(request), cookie)
-        asked, client = await self._authorizations.found(came.ticket, self._pages.cookie(request, BROWSER_COOKIE))
+        brought = await self._upstreams.brought(request, await _parameters(request))
+        # First: where it is over nobody is signed in, and no session is left of which no browser knows.
+        asked, client = await self._authorizations.found(brought.ticket, self._pages.cookie(request, BROWSER_COOKIE))
+        came = await self._upstreams.taken(brought, self._pages.cookie(request, SESSION_COOKIE))
         if came.opened is None:
             step = NextStep("sign_in", asked=asked, client=client)
-            return await self._next(request, step, came.ticket, fault=came.fault, came=came.secret)
+            return await self._next(request, step, brought.ticket, fault=came.fault, came=came.secret)
         await self._sign_ins.came_in(_address(request))
-        return await self._signed_in(request, asked, client, came.opened, came.ticket, fault=LOW)
+        return await self._signed_in(request, asked, client, came.opened, brought.ticket, fault=LOW)
 
     async def _signed_in(
         self,

@@ -12,8 +12,8 @@ FULL_NAME = "name"
 
 PROVEN = 2
 """From this level on name and number are proven: below it they were typed in."""
-OLDEST_SECONDS = 12 * 3600
-"""Who signed in there longer ago signs in again, as here (``SESSION_LASTS``)."""
+OLDEST_SECONDS = 11 * 3600
+"""Who signed in there longer ago signs in again: a session here lasts from that moment on (``SESSION_LASTS``), and some of it is to be left."""
 
 
 class UpstreamState(StrEnum):
