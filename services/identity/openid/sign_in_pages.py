@@ -36,6 +36,7 @@ from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
+    ELSEWHERE,
     EnrollmentOver,
     OpenedSession,
     PasskeyAttempt,
@@ -311,13 +312,15 @@ class SignInPages:
         parameters = await _parameters(request)
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
         wish = await self._logout.wish(parameters, session)
+        elsewhere = session is not None and ELSEWHERE in session.methods
         if session is not None and not wish.proven and not (request.method == "POST" and "confirmed" in parameters):
+            kept, locales = wish.kept, parameters.get("ui_locales", "")
             return self._pages.page(
-                request, "sign_out.html", target=wish.location, kept=wish.kept, locales=parameters.get("ui_locales", "")
+                request, "sign_out.html", target=wish.location, kept=kept, locales=locales, elsewhere=elsewhere
             )
         if session is not None:
             await self._sign_ins.sign_out(session)
-        signed_out = self._pages.page(request, "message.html", kind="signed_out")
+        signed_out = self._pages.page(request, "message.html", kind="signed_out", elsewhere=elsewhere)
         answer = _sent(wish.location) if wish.location else signed_out
         self._pages.forget(answer, SESSION_COOKIE)
         return answer

@@ -6,9 +6,9 @@ Only what was looked at is called (services/identity/core/outbound.py), no redir
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from joserfc import jwt
@@ -31,8 +31,10 @@ _MOST_KEYS = 50
 _ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"))
+Found = TypeVar("Found")
 _OK = 200
-_FAULTS = range(500, 600)
+_REFUSALS = (400, 401)
+"""What a token endpoint answers to a code or a client that it does not take (RFC 6749, 5.2); everything else is no answer."""
 
 
 class UpstreamAway(Exception):
@@ -71,6 +73,34 @@ class _Kept:
     keys_time: float = float("-inf")
 
 
+class _Shared:
+    """Calls under way: whoever wants the same waits for the same one, and who goes away meanwhile takes it from nobody."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[str, asyncio.Task[Any]] = {}
+
+    async def of(self, key: str, call: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+        """Returns what the call under way for ``key`` finds, or begins it."""
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(call())
+            task.add_done_callback(lambda done: self._over(key, done))
+        found: Found = await asyncio.shield(task)
+        return found
+
+    def _over(self, key: str, done: asyncio.Task[Any]) -> None:
+        del self._under_way[key]
+        if not done.cancelled():
+            done.exception()  # everybody may have gone away who would look at it
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        waiting = list(self._under_way.values())
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 class Providers:
     """Asks identity providers."""
 
@@ -81,6 +111,7 @@ class Providers:
         self._allowed = ranges(config.private_ranges)
         self._pool = pinned_pool(config.ca_file, config.private_ranges)
         self._kept: dict[str, _Kept] = {}
+        self._shared = _Shared()
 
     async def metadata(self, upstream: Upstream) -> ProviderMetadata:
         """Returns what its discovery document says; raises UpstreamAway."""
@@ -122,10 +153,14 @@ class Providers:
     async def _known(self, issuer: str) -> _Kept:
         kept = self._kept.get(issuer)
         if kept is None or kept.until <= time.monotonic():
-            found = await self._read("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            if found.get("issuer") != issuer:
-                raise UpstreamAway("issuer")
-            kept = self._kept[issuer] = _Kept(self._metadata(found), time.monotonic() + KEPT_SECONDS)
+            kept = await self._shared.of(issuer, lambda: self._discovered(issuer))
+        return kept
+
+    async def _discovered(self, issuer: str) -> _Kept:
+        found = await self._read("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != issuer:
+            raise UpstreamAway("issuer")
+        kept = self._kept[issuer] = _Kept(self._metadata(found), time.monotonic() + KEPT_SECONDS)
         return kept
 
     def _metadata(self, found: Mapping[str, Any]) -> ProviderMetadata:
@@ -142,12 +177,16 @@ class Providers:
         return ProviderMetadata(there, token, keys, names_itself=says)
 
     async def _look_at_keys(self, known: _Kept, seconds: float) -> None:
-        if time.monotonic() - known.keys_time < seconds:
-            return
-        found = (await self._read("GET", known.metadata.jwks_uri)).get("keys")
+        if time.monotonic() - known.keys_time >= seconds:
+            there = known.metadata.jwks_uri
+            known.keys = await self._shared.of(f"keys {there}", lambda: self._published(there))
+            known.keys_time = time.monotonic()
+
+    async def _published(self, there: str) -> Sequence[Mapping[str, Any]]:
+        found = (await self._read("GET", there)).get("keys")
         if not isinstance(found, list) or len(found) > _MOST_KEYS:
             raise UpstreamAway("keys")
-        known.keys, known.keys_time = [each for each in found if isinstance(each, dict)], time.monotonic()
+        return [each for each in found if isinstance(each, dict)]
 
     async def _read(self, verb: str, url: str, body: bytes = b"") -> Mapping[str, Any]:
         """Returns the JSON object of an answer.
@@ -163,7 +202,7 @@ class Providers:
             raise UpstreamAway("address") from refusal
         except FAILURES as error:
             raise UpstreamAway(type(error).__name__) from error
-        if body and status != _OK and status not in _FAULTS:
+        if body and status in _REFUSALS:
             raise TokenRefused("refused")
         if status != _OK:
             raise UpstreamAway(f"HTTP {status}")
@@ -184,4 +223,5 @@ class Providers:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._shared.close()
         await self._pool.aclose()

@@ -92,6 +92,14 @@ def check_words(words: tuple[AssuranceName, ...]) -> None:
         seen.add(each.value)
 
 
+def check_issuer(issuer: str, own: str) -> None:
+    """Raises InvalidArgument FIELD_INVALID for an issuer with a query (OpenID Connect Discovery 1.0, 3), and for our ``own``."""
+    if "?" in issuer:
+        raise invalid_field("upstream.issuer", "upstream.issuer", "has no query")
+    if issuer.rstrip("/") == own.rstrip("/"):
+        raise invalid_field("upstream.issuer", "upstream.issuer", "is another's, not this region's own")
+
+
 def check_proposed(upstream: Upstream) -> None:
     """Raises FailedPrecondition STATE_CONFLICT unless it waits for somebody to stand behind it."""
     if upstream.state is not UpstreamState.PROPOSED:

@@ -138,6 +138,18 @@ async def test_who_signed_in_there_and_comes_back_late_signed_in_then(believed: 
     assert outside.jwt_parts(answer.json()["id_token"], 8192)[1]["auth_time"] == then
 
 
+async def test_who_signs_out_here_hears_that_they_are_still_signed_in_there(
+    believed: Believed, browser: Browser
+) -> None:
+    person, still = await enrolled(believed.town), "登录时所用平台的登录仍然有效"
+    await through(believed, browser, await believed.claims(person, "out-1"))
+    assert still in (await browser.get("/oauth/end-session")).text
+    over = await browser._http.post("/oauth/end-session", data={"confirmed": "1"})
+    assert ("已退出登录" in over.text, still in over.text) == (True, True)
+    await browser.code(person)
+    assert still not in (await browser.get("/oauth/end-session")).text
+
+
 async def test_two_who_come_in_by_one_account_at_a_time_both_do(
     believed: Believed, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
