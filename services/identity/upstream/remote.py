@@ -73,29 +73,29 @@ class _Kept:
     keys_time: float = float("-inf")
 
 
-class _Shared:
+class _CallsUnderWay:
     """Calls under way: whoever wants the same waits for the same one, and who goes away meanwhile takes it from nobody."""
 
     def __init__(self) -> None:
-        self._under_way: dict[str, asyncio.Task[Any]] = {}
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
 
     async def of(self, key: str, call: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
         """Returns what the call under way for ``key`` finds, or begins it."""
-        task = self._under_way.get(key)
+        task = self._tasks.get(key)
         if task is None:
-            task = self._under_way[key] = asyncio.create_task(call())
+            task = self._tasks[key] = asyncio.create_task(call())
             task.add_done_callback(lambda done: self._over(key, done))
         found: Found = await asyncio.shield(task)
         return found
 
     def _over(self, key: str, done: asyncio.Task[Any]) -> None:
-        del self._under_way[key]
+        del self._tasks[key]
         if not done.cancelled():
             done.exception()  # everybody may have gone away who would look at it
 
     async def close(self) -> None:
         """Gives up what is under way."""
-        waiting = list(self._under_way.values())
+        waiting = list(self._tasks.values())
         for each in waiting:
             each.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -111,7 +111,7 @@ class Providers:
         self._allowed = ranges(config.private_ranges)
         self._pool = pinned_pool(config.ca_file, config.private_ranges)
         self._kept: dict[str, _Kept] = {}
-        self._shared = _Shared()
+        self._under_way = _CallsUnderWay()
 
     async def metadata(self, upstream: Upstream) -> ProviderMetadata:
         """Returns what its discovery document says; raises UpstreamAway."""
@@ -153,7 +153,7 @@ class Providers:
     async def _known(self, issuer: str) -> _Kept:
         kept = self._kept.get(issuer)
         if kept is None or kept.until <= time.monotonic():
-            kept = await self._shared.of(issuer, lambda: self._discovered(issuer))
+            kept = await self._under_way.of(issuer, lambda: self._discovered(issuer))
         return kept
 
     async def _discovered(self, issuer: str) -> _Kept:
@@ -179,7 +179,7 @@ class Providers:
     async def _look_at_keys(self, known: _Kept, seconds: float) -> None:
         if time.monotonic() - known.keys_time >= seconds:
             there = known.metadata.jwks_uri
-            known.keys = await self._shared.of(f"keys {there}", lambda: self._published(there))
+            known.keys = await self._under_way.of(f"keys {there}", lambda: self._published(there))
             known.keys_time = time.monotonic()
 
     async def _published(self, there: str) -> Sequence[Mapping[str, Any]]:
@@ -223,5 +223,5 @@ class Providers:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._shared.close()
+        await self._under_way.close()
         await self._pool.aclose()

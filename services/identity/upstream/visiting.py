@@ -179,10 +179,12 @@ class Visits:
 
         async def work(tx: Transaction) -> None:
             upstream = await self._active_in(tx.connection, f"upstreams/{found.upstream}")
+            # In the order in which signing in locks them: two at a time wait, and don't block one another.
+            link = await self._owners.living(tx, found.account)
             holder = await active_person(tx.connection, session.person, lock=True)
             if await is_another(tx.connection, document, holder.name):
                 tx.record(holder.name, result=REFUSED)
-            elif await self._owners.living(tx, found.account) is None:
+            elif link is None:
                 await self._owners.linked(tx, holder, upstream, found.account, session.assurance)
 
         await self._step(page_command("link", session.person), work)
