@@ -6,10 +6,11 @@ Only what was looked at is called (services/identity/core/outbound.py), no redir
 import asyncio
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from joserfc import jwt
 
@@ -28,6 +29,8 @@ AGAIN_SECONDS = 10.0
 """So long after a look at the keys one is not taken again, whatever key a token names."""
 _MOST_READ = 262_144
 _MOST_KEYS = 50
+_MOST_AT_A_TIME = 16
+"""Calls of one host; one more is not made, so that a provider that hangs takes neither the connections of the others nor anybody's time."""
 _ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"))
@@ -112,6 +115,7 @@ class Providers:
         self._pool = pinned_pool(config.ca_file, config.private_ranges)
         self._kept: dict[str, _Kept] = {}
         self._under_way = _CallsUnderWay()
+        self._calls: Counter[str] = Counter()
 
     async def metadata(self, upstream: Upstream) -> ProviderMetadata:
         """Returns what its discovery document says; raises UpstreamAway."""
@@ -195,6 +199,10 @@ class Providers:
             UpstreamAway.
             TokenRefused: it refuses what it was asked.
         """
+        host = urlsplit(url).netloc
+        if self._calls[host] >= _MOST_AT_A_TIME:
+            raise UpstreamAway("busy")
+        self._calls[host] += 1
         try:
             async with asyncio.timeout(self._seconds):
                 status, content = await self._answered(verb, url, body)
@@ -202,6 +210,8 @@ class Providers:
             raise UpstreamAway("address") from refusal
         except FAILURES as error:
             raise UpstreamAway(type(error).__name__) from error
+        finally:
+            self._calls[host] -= 1
         if body and status in _REFUSALS:
             raise TokenRefused("refused")
         if status != _OK:

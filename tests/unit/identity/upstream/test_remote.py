@@ -101,3 +101,24 @@ async def test_only_who_refuses_what_was_asked_refuses(verb: str, status: int, m
     with pytest.raises(meant):
         await providers._read(verb, f"{_ISSUER}/token", b"x" if verb == "POST" else b"")
     await providers.close()
+
+
+async def test_a_provider_that_hangs_takes_no_more_than_its_part() -> None:
+    providers, let = Providers(Upstreams(), None), asyncio.Event()  # type: ignore[arg-type]
+
+    async def answered(verb: str, url: str, body: bytes) -> tuple[int, bytes]:
+        if "hangs" in url:
+            await let.wait()
+        return 200, b"{}"
+
+    providers._answered = answered  # type: ignore[method-assign]
+    waiting = await _begun(*(providers._read("POST", "https://hangs.test/token", b"x") for _ in range(16)))
+    with pytest.raises(UpstreamAway, match="busy"):
+        await providers._read("GET", "https://hangs.test/keys")
+    assert await providers._read("GET", "https://idp.test/keys") == {}
+    waiting[0].cancel()  # whoever hangs up gives their part back
+    await asyncio.wait(waiting[:1])
+    let.set()
+    assert await providers._read("GET", "https://hangs.test/keys") == {}
+    assert await asyncio.gather(*waiting[1:]) == [{}] * 15
+    await providers.close()
