@@ -145,11 +145,13 @@ NODE = Peer(
 TYPESCRIPT = Peer("openapi-typescript", ("test_typescript.py",), ("node", "npm"), "typescript", _npm)
 OPENID = Peer(
     "openid-client and axe-core",
-    ("test_openid_client.py", "test_axe.py", "test_axe_passkeys.py"),
+    ("test_openid_client.py", *sorted(each.name for each in HERE.glob("test_axe*.py"))),
     ("node", "npm"),
     "openid",
     _npm,
 )
 AUTHLIB = Peer("Authlib", ("test_authlib_client.py",), (), "authlib", _pip)
-PYTHON = Peer("the Python client alone", ("test_python_client.py",), ())
+PYTHON = Peer(
+    "the Python client alone, and Standard Webhooks", ("test_python_client.py", "test_standard_webhooks.py"), ()
+)
 PEERS = (OFDRW, KEYCLOAK, OPENSSL, GO, NODE, TYPESCRIPT, OPENID, AUTHLIB, PYTHON)

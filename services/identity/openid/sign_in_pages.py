@@ -36,6 +36,7 @@ from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
+    ELSEWHERE,
     EnrollmentOver,
     OpenedSession,
     PasskeyAttempt,
@@ -160,7 +161,7 @@ class SignInPages:
             step = NextStep("one_time_code", asked=asked, client=client)
             came = form.get("came") if form.get("link") else ""
             return await self._next(request, step, form.get("ticket"), came=came)
-        await self._upstreams.link(request, form, opened.session.person)
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def one_time_code(self, request: Request) -> Response:
@@ -176,7 +177,7 @@ class SignInPages:
         except tuple(_FAULTS) as refusal:
             step, fault = NextStep("one_time_code", asked=asked, client=client), _FAULTS[type(refusal)]
             return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
-        await self._upstreams.link(request, form, opened.session.person)
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def passkey_challenge(self, request: Request) -> Response:
@@ -202,7 +203,8 @@ class SignInPages:
             opened = await self._passkeys.sign_in(attempt, current)
         except (SignInRefused, SignInTooSoon) as refusal:
             step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
-            return await self._next(request, step, form.get("ticket"), fault=fault)
+            return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
+        await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
     async def upstream(self, request: Request) -> Response:
@@ -221,14 +223,15 @@ class SignInPages:
 
     async def upstream_callback(self, request: Request) -> Response:
         """Takes a browser in that comes back from there, and goes on."""
-        cookie = self._pages.cookie(request, SESSION_COOKIE)
-        came = await self._upstreams.back(request, await _parameters(request), cookie)
-        asked, client = await self._authorizations.found(came.ticket, self._pages.cookie(request, BROWSER_COOKIE))
+        brought = await self._upstreams.brought(request, await _parameters(request))
+        # First: where it is over nobody is signed in, and no session is left of which no browser knows.
+        asked, client = await self._authorizations.found(brought.ticket, self._pages.cookie(request, BROWSER_COOKIE))
+        came = await self._upstreams.taken(brought, self._pages.cookie(request, SESSION_COOKIE))
         if came.opened is None:
             step = NextStep("sign_in", asked=asked, client=client)
-            return await self._next(request, step, came.ticket, fault=came.fault, came=came.secret)
+            return await self._next(request, step, brought.ticket, fault=came.fault, came=came.secret)
         await self._sign_ins.came_in(_address(request))
-        return await self._signed_in(request, asked, client, came.opened, came.ticket, fault=LOW)
+        return await self._signed_in(request, asked, client, came.opened, brought.ticket, fault=LOW)
 
     async def _signed_in(
         self,
@@ -309,13 +312,15 @@ class SignInPages:
         parameters = await _parameters(request)
         session = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
         wish = await self._logout.wish(parameters, session)
+        elsewhere = session is not None and ELSEWHERE in session.methods
         if session is not None and not wish.proven and not (request.method == "POST" and "confirmed" in parameters):
+            kept, locales = wish.kept, parameters.get("ui_locales", "")
             return self._pages.page(
-                request, "sign_out.html", target=wish.location, kept=wish.kept, locales=parameters.get("ui_locales", "")
+                request, "sign_out.html", target=wish.location, kept=kept, locales=locales, elsewhere=elsewhere
             )
         if session is not None:
             await self._sign_ins.sign_out(session)
-        signed_out = self._pages.page(request, "message.html", kind="signed_out")
+        signed_out = self._pages.page(request, "message.html", kind="signed_out", elsewhere=elsewhere)
         answer = _sent(wish.location) if wish.location else signed_out
         self._pages.forget(answer, SESSION_COOKIE)
         return answer

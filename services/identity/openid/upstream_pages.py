@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from libs.errors import NotFound
+from libs.errors import FailedPrecondition, NotFound
+from libs.observability.logs import logger
 from services.identity.core.client_rules import Client
+from services.identity.core.sessions import SignInSession
 from services.identity.core.token_form import TokenForm
 from services.identity.openid.authorizations import AuthorizationRequest, NotAsked
 from services.identity.openid.authorize import least_level, oldest_sign_in
 from services.identity.openid.pages import BROWSER_COOKIE, BrowserPages
 from services.identity.signin.service import OpenedSession, SignInRefused, SignIns, digest
-from services.identity.upstream.service import AskedSignIn, Back, Unlinked, UpstreamAway, Visits
+from services.identity.upstream.service import AskedSignIn, Back, Unlinked, UpstreamAway, UpstreamVisit, Visits
 
+_log = logger(__name__)
+_LONGEST_NAME = 60
 UPSTREAM_PATH = "/oauth/upstream"
 CALLBACK_PATH = UPSTREAM_PATH + "/{upstream}/callback"
 AWAY, REFUSED, UNLINKED, LOW = "upstream_away", "upstream_refused", "upstream_unlinked", "upstream_low"
@@ -23,10 +27,18 @@ AWAY, REFUSED, UNLINKED, LOW = "upstream_away", "upstream_refused", "upstream_un
 
 
 @dataclass(frozen=True, slots=True)
-class CameBack:
-    """How somebody came back: for which sign-in, with what session; where with none, why, and what links them when they sign in here."""
+class Brought:
+    """What a browser brought back, and the ticket of the sign-in that it is for."""
 
     ticket: str
+    visit: UpstreamVisit
+    back: Back
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """How somebody came back: with what session; where with none, why, and what links them when they sign in here."""
+
     opened: OpenedSession | None = None
     fault: str = ""
     secret: str = ""
@@ -53,35 +65,47 @@ class UpstreamPages:
         browser = self._pages.cookie(request, BROWSER_COOKIE)
         try:
             location = await self._visits.there(form.get("upstream"), form.get("ticket"), browser, wish)
-        except (NotFound, UpstreamAway):
+        except (NotFound, UpstreamAway) as error:
+            _tell(form.get("upstream")[:_LONGEST_NAME], error)
             return AWAY
         # No redirect: browsers hold where a form's answers lead, hop by hop, to a list that can't know the provider's (CSP 3, 6.1.10).
         return self._pages.page(
             request, "upstream.html", location=location, locales=asked.parameters.get("ui_locales", "")
         )
 
-    async def back(self, request: Request, parameters: Mapping[str, str], current_cookie: str) -> CameBack:
-        """Takes in what a browser brought back, once; raises NotAsked where it did not come from here."""
+    async def brought(self, request: Request, parameters: Mapping[str, str]) -> Brought:
+        """Takes what a browser brought back, once; raises NotAsked where it did not come from here."""
         browser, agent = self._pages.cookie(request, BROWSER_COOKIE), request.headers.get("user-agent", "")
-        brought = Back(request.path_params["upstream"], parameters, browser, agent)
-        found = await self._visits.visit(brought) if browser else None
+        back = Back(request.path_params["upstream"], parameters, browser, agent)
+        found = await self._visits.visit(back) if browser else None
         if found is None:
             raise NotAsked
-        visit, ticket = found
+        return Brought(found[1], found[0], back)
+
+    async def taken(self, brought: Brought, current_cookie: str) -> CameBack:
+        """Signs somebody in by what their browser brought back; the caller knows that their sign-in here still goes on."""
         current = await self._sign_ins.session_of(current_cookie)
         try:
-            came = await self._visits.taken(visit, brought, current)
-        except (NotFound, UpstreamAway):
-            return CameBack(ticket, fault=AWAY)
+            came = await self._visits.taken(brought.visit, brought.back, current)
+        except (NotFound, UpstreamAway) as error:
+            _tell(brought.visit.upstream, error)
+            return CameBack(fault=AWAY)
         except SignInRefused:
-            return CameBack(ticket, fault=REFUSED)
+            return CameBack(fault=REFUSED)
         if isinstance(came, Unlinked):
-            return CameBack(ticket, fault=UNLINKED, secret=came.secret)
-        return CameBack(ticket, came)
+            return CameBack(fault=UNLINKED, secret=came.secret)
+        return CameBack(came)
 
-    async def link(self, request: Request, form: TokenForm, person: str) -> None:
+    async def link(self, request: Request, form: TokenForm, session: SignInSession) -> None:
         """Links the account that the person came back by, where they said so in the form by which they signed in."""
         if form.get("link") and form.get("came"):
             browser = self._pages.cookie(request, BROWSER_COOKIE)
-            with contextlib.suppress(NotFound):  # the provider has ended meanwhile
-                await self._visits.link(form.get("came"), digest(form.get("ticket")), browser, person)
+            # The provider has ended meanwhile, or the account: they are signed in all the same.
+            with contextlib.suppress(NotFound, FailedPrecondition):
+                await self._visits.link(form.get("came"), digest(form.get("ticket")), browser, session)
+
+
+def _tell(upstream: str, error: Exception) -> None:
+    """Says in the log why nobody is signed in there: what the page says is no more than that."""
+    why = error.why if isinstance(error, UpstreamAway) else "ended"
+    _log.warning("identity provider away", upstream=upstream, why=why)

@@ -87,7 +87,8 @@ class SessionOpening:
         if session is None:
             identifier = uuid7()
             said = self._parts.cipher.encrypt_text(store.USER_AGENT, identifier, short_agent(shown.agent))
-            times = (shown.auth_time or now, now + SESSION_LASTS, now, now)
+            began = shown.auth_time or now
+            times = (began, began + SESSION_LASTS, now, now)
             made = SignInSession(identifier, person.name, digest(cookie), shown.methods, level, said, *times)
             session = await store.ADD_SESSION.add(tx.connection, made)
         tx.emit(session.name, events.SessionStarted(session=session.name, person=person.name))

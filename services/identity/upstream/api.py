@@ -30,6 +30,7 @@ class UpstreamApi:
         """Enters an identity provider; nobody is sent there yet."""
         asked = request.upstream
         check_called(asked.issuer, "upstream.issuer", "upstream", allow_http=self._allow_http, allowed=self._allowed)
+        rules.check_issuer(asked.issuer, self._parts.base_url)
 
         async def work(tx: Transaction) -> pb.Upstream:
             made = new_upstream(asked, asked_by(call.actor.human), tx.now)

@@ -30,6 +30,7 @@ account_links = sa.Table(
     sa.Column("person", sa.Text, nullable=False),
     columns.reference("upstream", "upstreams.id"),
     columns.binary("account"),
+    sa.Column("assurance", sa.SmallInteger, nullable=False),
     *columns.given("state"),
     columns.moment("last_use_time"),
     *columns.life(),
@@ -66,12 +67,18 @@ class AccountLinkState(StrEnum):
 @of(account_links)
 @dataclass(frozen=True, slots=True)
 class AccountLink:
-    """An account of an identity provider (an id) that belongs to ``person``; ``account`` is the blind index of issuer and subject."""
+    """An account of an identity provider (an id) that belongs to ``person``.
+
+    Attributes:
+        account: the blind index of issuer and subject.
+        assurance: the level at which it was linked; by the link alone nobody signs in at a higher one.
+    """
 
     id: str
     person: str
     upstream: str
     account: bytes
+    assurance: int
     create_time: datetime
     update_time: datetime
     state: AccountLinkState = AccountLinkState.ACTIVE
@@ -93,7 +100,8 @@ class UpstreamVisit:
         state: SM3 of what the provider gives back.
         browser: SM3 of the cookie of the browser that it belongs to.
         request: SM3 of the ticket of the sign-in that it is for.
-        secrets: that ticket, the PKCE verifier and the nonce, encrypted.
+        secrets: that ticket, the PKCE verifier, the nonce and how old a sign-in may be; of who came back the blind index of the number that
+            was proven there. Encrypted.
         account: the blind index of who came back, where it belongs to nobody here yet; then ``state`` is that of the page's form.
     """
 

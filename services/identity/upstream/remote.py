@@ -6,10 +6,11 @@ Only what was looked at is called (services/identity/core/outbound.py), no redir
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from joserfc import jwt
 
@@ -28,11 +29,15 @@ AGAIN_SECONDS = 10.0
 """So long after a look at the keys one is not taken again, whatever key a token names."""
 _MOST_READ = 262_144
 _MOST_KEYS = 50
+_MOST_AT_A_TIME = 16
+"""Calls of one host; one more is not made, so that a provider that hangs takes neither the connections of the others nor anybody's time."""
 _ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _FORM = (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"))
+Found = TypeVar("Found")
 _OK = 200
-_FAULTS = range(500, 600)
+_REFUSALS = (400, 401)
+"""What a token endpoint answers to a code or a client that it does not take (RFC 6749, 5.2); everything else is no answer."""
 
 
 class UpstreamAway(Exception):
@@ -71,6 +76,34 @@ class _Kept:
     keys_time: float = float("-inf")
 
 
+class _CallsUnderWay:
+    """Calls under way: whoever wants the same waits for the same one, and who goes away meanwhile takes it from nobody."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def of(self, key: str, call: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+        """Returns what the call under way for ``key`` finds, or begins it."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.create_task(call())
+            task.add_done_callback(lambda done: self._over(key, done))
+        found: Found = await asyncio.shield(task)
+        return found
+
+    def _over(self, key: str, done: asyncio.Task[Any]) -> None:
+        del self._tasks[key]
+        if not done.cancelled():
+            done.exception()  # everybody may have gone away who would look at it
+
+    async def close(self) -> None:
+        """Gives up what is under way."""
+        waiting = list(self._tasks.values())
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 class Providers:
     """Asks identity providers."""
 
@@ -81,6 +114,8 @@ class Providers:
         self._allowed = ranges(config.private_ranges)
         self._pool = pinned_pool(config.ca_file, config.private_ranges)
         self._kept: dict[str, _Kept] = {}
+        self._under_way = _CallsUnderWay()
+        self._calls: Counter[str] = Counter()
 
     async def metadata(self, upstream: Upstream) -> ProviderMetadata:
         """Returns what its discovery document says; raises UpstreamAway."""
@@ -122,10 +157,14 @@ class Providers:
     async def _known(self, issuer: str) -> _Kept:
         kept = self._kept.get(issuer)
         if kept is None or kept.until <= time.monotonic():
-            found = await self._read("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-            if found.get("issuer") != issuer:
-                raise UpstreamAway("issuer")
-            kept = self._kept[issuer] = _Kept(self._metadata(found), time.monotonic() + KEPT_SECONDS)
+            kept = await self._under_way.of(issuer, lambda: self._discovered(issuer))
+        return kept
+
+    async def _discovered(self, issuer: str) -> _Kept:
+        found = await self._read("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found.get("issuer") != issuer:
+            raise UpstreamAway("issuer")
+        kept = self._kept[issuer] = _Kept(self._metadata(found), time.monotonic() + KEPT_SECONDS)
         return kept
 
     def _metadata(self, found: Mapping[str, Any]) -> ProviderMetadata:
@@ -142,12 +181,16 @@ class Providers:
         return ProviderMetadata(there, token, keys, names_itself=says)
 
     async def _look_at_keys(self, known: _Kept, seconds: float) -> None:
-        if time.monotonic() - known.keys_time < seconds:
-            return
-        found = (await self._read("GET", known.metadata.jwks_uri)).get("keys")
+        if time.monotonic() - known.keys_time >= seconds:
+            there = known.metadata.jwks_uri
+            known.keys = await self._under_way.of(f"keys {there}", lambda: self._published(there))
+            known.keys_time = time.monotonic()
+
+    async def _published(self, there: str) -> Sequence[Mapping[str, Any]]:
+        found = (await self._read("GET", there)).get("keys")
         if not isinstance(found, list) or len(found) > _MOST_KEYS:
             raise UpstreamAway("keys")
-        known.keys, known.keys_time = [each for each in found if isinstance(each, dict)], time.monotonic()
+        return [each for each in found if isinstance(each, dict)]
 
     async def _read(self, verb: str, url: str, body: bytes = b"") -> Mapping[str, Any]:
         """Returns the JSON object of an answer.
@@ -156,6 +199,10 @@ class Providers:
             UpstreamAway.
             TokenRefused: it refuses what it was asked.
         """
+        host = urlsplit(url).netloc
+        if self._calls[host] >= _MOST_AT_A_TIME:
+            raise UpstreamAway("busy")
+        self._calls[host] += 1
         try:
             async with asyncio.timeout(self._seconds):
                 status, content = await self._answered(verb, url, body)
@@ -163,7 +210,9 @@ class Providers:
             raise UpstreamAway("address") from refusal
         except FAILURES as error:
             raise UpstreamAway(type(error).__name__) from error
-        if body and status != _OK and status not in _FAULTS:
+        finally:
+            self._calls[host] -= 1
+        if body and status in _REFUSALS:
             raise TokenRefused("refused")
         if status != _OK:
             raise UpstreamAway(f"HTTP {status}")
@@ -184,4 +233,5 @@ class Providers:
 
     async def close(self) -> None:
         """Closes the connections."""
+        await self._under_way.close()
         await self._pool.aclose()

@@ -12,8 +12,8 @@ FULL_NAME = "name"
 
 PROVEN = 2
 """From this level on name and number are proven: below it they were typed in."""
-OLDEST_SECONDS = 12 * 3600
-"""Who signed in there longer ago signs in again, as here (``SESSION_LASTS``)."""
+OLDEST_SECONDS = 11 * 3600
+"""Who signed in there longer ago signs in again: a session here lasts from that moment on (``SESSION_LASTS``), and some of it is to be left."""
 
 
 class UpstreamState(StrEnum):
@@ -90,6 +90,14 @@ def check_words(words: tuple[AssuranceName, ...]) -> None:
             field = f"upstream.assurance_names[{place}].value"
             raise invalid_field(field, "upstream.assurance_name", "stands twice")
         seen.add(each.value)
+
+
+def check_issuer(issuer: str, own: str) -> None:
+    """Raises InvalidArgument FIELD_INVALID for an issuer with a query (OpenID Connect Discovery 1.0, 3), and for our ``own``."""
+    if "?" in issuer:
+        raise invalid_field("upstream.issuer", "upstream.issuer", "has no query")
+    if issuer.rstrip("/") == own.rstrip("/"):
+        raise invalid_field("upstream.issuer", "upstream.issuer", "is another's, not this region's own")
 
 
 def check_proposed(upstream: Upstream) -> None:

@@ -42,10 +42,10 @@ of(upstreams)(Upstream)
 ADD, UPDATE = Addition(Upstream), Update(Upstream)
 _FIND = Query(Upstream, "SELECT {columns} FROM upstreams WHERE id = CAST(:id AS uuid)")
 _LOCK = Query(Upstream, "SELECT {columns} FROM upstreams WHERE id = CAST(:id AS uuid) FOR UPDATE")
-# Two that propose the same one at a time wait for one another; what is left of it is the index.
+# Of two that propose the same one at a time neither sees the other's: the index refuses the later one, in the same words.
 _ALONE = Query(
     Upstream,
-    f"SELECT {{columns}} FROM upstreams WHERE issuer = :issuer AND {_LIVING} FOR UPDATE",  # noqa: S608 - a text of our own
+    f"SELECT {{columns}} FROM upstreams WHERE issuer = :issuer AND {_LIVING}",  # noqa: S608 - a text of our own
 )
 _ACTIVE = Query(Upstream, "SELECT {columns} FROM upstreams WHERE state = 'ACTIVE' ORDER BY create_time, id LIMIT 20")
 _OF_IDS = Query(Upstream, "SELECT {columns} FROM upstreams WHERE id = ANY(CAST(:ids AS uuid[]))")

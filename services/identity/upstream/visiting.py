@@ -1,34 +1,22 @@
-"""Signing in at an identity provider: there with the browser, back with a code, and whose account here it is.
-
-Nobody is found by an e-mail address or a phone: those are typed in, and change hands.
-"""
+"""Signing in at an identity provider: there with the browser, and back with a code."""
 
 import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from libs import names
-from libs.crypto.envelope import Column
+from libs.db.command import Command
+from libs.db.connection import DatabaseConnection
 from libs.db.uow import Transaction
-from libs.errors import FailedPrecondition, InvalidArgument, NotFound, not_found
+from libs.errors import AlreadyExists, FailedPrecondition, NotFound, not_found
 from libs.ids.uuid7 import uuid7
 from libs.observability.logs import logger
-from services.identity.core.accounts import (
-    IN_USE,
-    Person,
-    active_person,
-    current_name,
-    document_index,
-    find_person,
-    normal_number,
-    person_by_document,
-)
+from services.identity.core.accounts import Person, active_person
 from services.identity.core.parts import Parts
 from services.identity.core.sessions import SignInSession
 from services.identity.signin.service import (
@@ -44,15 +32,13 @@ from services.identity.signin.service import (
 )
 from services.identity.upstream import links, rules, store
 from services.identity.upstream.id_tokens import LEEWAY_SECONDS, Identified, TokenRefused
-from services.identity.upstream.links import AWAY_LASTS, AccountLink, AccountLinkState, UpstreamVisit
+from services.identity.upstream.links import AWAY_LASTS, UpstreamVisit
+from services.identity.upstream.owners import Owners, ProvenThere, is_another
 from services.identity.upstream.remote import BroughtCode, Providers
 from services.identity.upstream.rules import Upstream, UpstreamState
-from tongban.identity.v1 import events_pb2 as events
 
 _log = logger(__name__)
-_ACCOUNT = Column("account_links", "account")
-_CITIZEN = "111"
-_LONGEST_TEXT = 200
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +74,7 @@ class Visits:
         self._parts = parts
         self._providers = providers
         self._opening = SessionOpening(parts)
+        self._owners = Owners(parts)
 
     async def offered(self) -> list[Upstream]:
         """Returns the identity providers that people may be sent to."""
@@ -153,67 +140,71 @@ class Visits:
             _log.warning("sign-in at an identity provider refused", upstream=upstream.name, rule=refusal.rule)
             await self._refused("")
             raise SignInRefused from refusal
-        account = self._parts.cipher.blind_index(_ACCOUNT, f"{upstream.issuer}\0{who.subject}")
-        level, times = rules.believed(upstream, who.acr), self._auth_time(who, visit)
-        shown = Shown((level,), (ELSEWHERE,), back.agent, times)
-        proven = await self._proven(upstream, who, level)
+        level = rules.believed(upstream, who.acr)
+        account, proven = self._owners.account(upstream, who.subject), await self._owners.proven(upstream, who, level)
+        expected = await self._owners.known(account) or proven.person
 
         async def work(tx: Transaction) -> OpenedSession | None:
-            link = await self._living_link(tx, account)
-            owner = link.person if link else proven
-            if not owner:
+            await self._active_in(tx.connection, upstream.name)
+            link = await self._owners.living(tx, account)
+            if link is None and not proven.person:
                 return None
-            person = await active_person(tx.connection, owner, lock=True)
+            person = await self._owner(tx.connection, link.person if link else proven.person, proven)
             if link is None:
-                link = await self._linked(tx, person, upstream, account)
+                link = await self._owners.linked(tx, person, upstream, account, level)
             await links.UPDATE.one(tx.connection, link.id, last_use_time=self._parts.wall.now())
+            # Name and number prove anew who it is; a link alone is worth no more than the sign-in that made it.
+            worth = level if proven.person == person.name else min(level, link.assurance)
+            shown = Shown((worth,), (ELSEWHERE,), back.agent, self._auth_time(who, visit))
             return await self._opening.opened(tx, person, shown, current)
 
         try:
-            opened = await self._parts.uow.step(page_command("upstream", proven), work)
-        except (FailedPrecondition, NotFound) as error:  # the account is closed
-            await self._refused(proven)
-            raise SignInRefused from error
-        return opened or await self._unlinked(upstream, visit, account)
+            opened = await self._step(page_command("upstream", expected), work)
+        except SignInRefused:
+            await self._refused(expected)
+            raise
+        return opened or await self._unlinked(upstream, visit, account, proven)
 
-    async def link(self, secret: str, request: bytes, browser: str, person: str) -> None:
-        """Links the account that somebody came back by with ``person``, who signed in in the same browser and said so."""
+    async def link(self, secret: str, request: bytes, browser: str, session: SignInSession) -> None:
+        """Links the account that somebody came back by with whose ``session`` began in the same browser, and who said so.
+
+        Nothing is linked where they were proven there to be somebody else. Raises NotFound: the provider has ended meanwhile.
+        """
         async with self._parts.database.read() as connection:
             now = self._parts.wall.now()
             found = await links.take_visit(connection, digest(secret), digest(browser), now, known=True)
         if found is None or found.request != request:
             return
-        upstream = await self._active(f"upstreams/{found.upstream}")
+        document = bytes.fromhex(self._kept(found)[0])
 
         async def work(tx: Transaction) -> None:
-            holder = await active_person(tx.connection, person, lock=True)
-            if await self._living_link(tx, found.account) is None:
-                await self._linked(tx, holder, upstream, found.account)
+            upstream = await self._active_in(tx.connection, f"upstreams/{found.upstream}")
+            # In the order in which signing in locks them: two at a time wait, and don't block one another.
+            link = await self._owners.living(tx, found.account)
+            holder = await active_person(tx.connection, session.person, lock=True)
+            if await is_another(tx.connection, document, holder.name):
+                tx.record(holder.name, result=REFUSED)
+            elif link is None:
+                await self._owners.linked(tx, holder, upstream, found.account, session.assurance)
 
-        await self._parts.uow.step(page_command("link", person), work)
+        await self._step(page_command("link", session.person), work)
 
-    async def _living_link(self, tx: Transaction, account: bytes) -> AccountLink | None:
-        """Reads the link of an account there: under the name that leads on where two accounts became one; what an account had that is closed ends."""
-        link = await links.link_of(tx.connection, account)
-        if link is None:
-            return None
-        owner, now = await current_name(tx.connection, link.person), self._parts.wall.now()
-        found = await find_person(tx.connection, owner)
-        if found is not None and found.state == IN_USE:
-            if owner == link.person:
-                return link
-            return await links.UPDATE.one(tx.connection, link.id, person=owner, update_time=now)
-        await links.UPDATE.one(tx.connection, link.id, state=AccountLinkState.REMOVED, update_time=now)
-        tx.emit(link.name, events.AccountLinkRemoved(account_link=link.name, person=link.person))
-        tx.record(link.name)
-        return None
+    async def _step(self, command: Command, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Runs a step; once more where the same account was linked at the same time, which is seen then."""
+        try:
+            return await self._parts.uow.step(command, work)
+        except AlreadyExists:
+            return await self._parts.uow.step(command, work)
 
-    async def _linked(self, tx: Transaction, person: Person, upstream: Upstream, account: bytes) -> AccountLink:
-        now = self._parts.wall.now()
-        made = await links.ADD.add(tx.connection, AccountLink(uuid7(), person.name, upstream.id, account, now, now))
-        tx.emit(made.name, events.AccountLinkAdded(account_link=made.name, person=person.name, upstream=upstream.name))
-        tx.record(made.name)
-        return made
+    async def _owner(self, connection: DatabaseConnection, name: str, proven: ProvenThere) -> Person:
+        """Reads and locks whose account it is; raises SignInRefused where that is closed, or who came was proven to be another."""
+        try:
+            person = await active_person(connection, name, lock=True)
+        except (FailedPrecondition, NotFound) as error:
+            raise SignInRefused from error
+        if await is_another(connection, proven.document, person.name):
+            raise SignInRefused
+        return person
 
     async def _identified(self, upstream: Upstream, visit: UpstreamVisit, back: Back) -> Identified:
         said = back.parameters.get("iss")
@@ -229,24 +220,11 @@ class Visits:
             raise TokenRefused("auth_time")
         return who
 
-    async def _proven(self, upstream: Upstream, who: Identified, level: int) -> str:
-        """Returns who here has the number and the name that are told, both proven there and here; an empty string where nobody has."""
-        number, full_name = (_text(who.claims, each) for each in (upstream.number_claim, upstream.full_name_claim))
-        if not (upstream.number_claim and number and full_name) or level < rules.PROVEN:
-            return ""
-        try:
-            normal = normal_number(_CITIZEN, number, "number", self._parts.clock.now().date())
-            index = document_index(self._parts.cipher, _CITIZEN, normal)
-            async with self._parts.database.read() as connection:
-                person = await person_by_document(connection, index)
-        except (InvalidArgument, NotFound):
-            return ""
-        same = names.same(person.clear_name(self._parts.cipher), full_name)
-        return person.name if same and person.assurance >= rules.PROVEN else ""
-
-    async def _unlinked(self, upstream: Upstream, visit: UpstreamVisit, account: bytes) -> Unlinked:
+    async def _unlinked(
+        self, upstream: Upstream, visit: UpstreamVisit, account: bytes, proven: ProvenThere
+    ) -> Unlinked:
         secret, now, key = secrets.token_urlsafe(32), self._parts.wall.now(), uuid7()
-        kept = self._parts.cipher.encrypt_text(links.SECRETS, key, "[]")
+        kept = self._parts.cipher.encrypt_text(links.SECRETS, key, json.dumps([proven.document.hex()]))
         made = UpstreamVisit(
             key, digest(secret), upstream.id, visit.browser, visit.request, kept, now + AWAY_LASTS, now, account
         )
@@ -256,7 +234,10 @@ class Visits:
 
     async def _active(self, name: str) -> Upstream:
         async with self._parts.database.read() as connection:
-            found = await store.upstream(connection, name)
+            return await self._active_in(connection, name)
+
+    async def _active_in(self, connection: DatabaseConnection, name: str) -> Upstream:
+        found = await store.upstream(connection, name)
         if found.state is not UpstreamState.ACTIVE:
             raise not_found(name)
         return found
@@ -266,10 +247,11 @@ class Visits:
         return found
 
     def _auth_time(self, who: Identified, visit: UpstreamVisit) -> datetime:
-        """When they signed in: now, where they did so on this visit; clocks differ by some seconds."""
+        """When they signed in: not before they were sent there, where they did so on this visit; clocks differ by some seconds."""
         said = datetime.fromtimestamp(who.auth_time, UTC)
-        fresh = said >= visit.create_time - timedelta(seconds=LEEWAY_SECONDS)
-        return self._parts.wall.now() if fresh else said
+        if said < visit.create_time - timedelta(seconds=LEEWAY_SECONDS):
+            return said
+        return min(max(said, visit.create_time), self._parts.wall.now())
 
     async def _refused(self, person: str) -> None:
         await self._parts.audit.write(page_command("upstream", person), person or NOBODY, result=REFUSED)
@@ -277,8 +259,3 @@ class Visits:
 
 def _oldest(max_age: int | None) -> int:
     return rules.OLDEST_SECONDS if max_age is None else min(max_age, rules.OLDEST_SECONDS)
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    return value.strip() if isinstance(value, str) and len(value) <= _LONGEST_TEXT else ""

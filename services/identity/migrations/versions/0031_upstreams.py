@@ -48,6 +48,7 @@ def _links() -> None:
         *columns.given("person"),
         columns.reference("upstream", "upstreams.id"),
         columns.binary("account"),
+        sa.Column("assurance", sa.SmallInteger, nullable=False),
         *columns.given("state"),
         columns.moment("last_use_time"),
         *columns.life(),

@@ -65,7 +65,15 @@ async def test_an_issuer_has_one_that_has_not_ended(home: Town) -> None:
 
 
 @pytest.mark.parametrize(
-    "issuer", ["http://idp.test", "https://127.0.0.1", "https://u@idp.test", "https://idp.test/#a", "https://[::1"]
+    "issuer",
+    [
+        "http://idp.test",
+        "https://127.0.0.1",
+        "https://u@idp.test",
+        "https://idp.test/#a",
+        "https://[::1",
+        "https://idp.test/?a",
+    ],
 )
 async def test_an_issuer_is_somewhere_that_is_called(home: Town, issuer: str) -> None:
     first, _ = await home.administrators()

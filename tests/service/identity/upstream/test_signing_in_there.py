@@ -1,150 +1,37 @@
 """People sign in at an identity provider of others: in the browser's own flow, as far as the provider is believed, as who they are."""
 
-import html
-import re
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx
 import pytest
-import pytest_asyncio
 
 from libs import outside
-from services.identity.app import signing_keys
-from services.identity.core.accounts import find_person
 from services.identity.upstream import remote
 from tests.support import sql
-from tests.support.client_keys import Machine
-from tests.support.service import Ground
-from tests.support.signing_in import PASSWORD, Browser, changed, enrolled, relying_party, sign_in_stub, told
-from tests.support.town import LIUAN, Town, reason_of, request_id, town
-from tests.support.upstream_double import UpstreamDouble, rsa_key, upstream_double
-from tests.support.upstreams import CLAIM, LOCAL, agreed, described, end
-from tongban.identity.v1 import resources_pb2
+from tests.support.elsewhere import CAME, Believed, came_back, code_of, sent_there, through, told_level
+from tests.support.signing_in import PASSWORD, Browser, changed, enrolled, sign_in_stub
+from tests.support.town import reason_of, request_id
+from tests.support.upstream_double import rsa_key
+from tests.support.upstreams import CLAIM, agreed, described, end
 from tongban.identity.v1 import sign_in_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-_LOCATION = re.compile(r'http-equiv="refresh" content="0;url=([^"]+)"')
-_CAME = re.compile(r'name="came" value="([^"]+)"')
-
-
-@dataclass
-class Believed:
-    """A region, a provider that it believes, and a client that people sign in to."""
-
-    town: Town
-    provider: UpstreamDouble
-    upstream: pb.Upstream
-    party: Machine
-
-    async def full_name(self, person: str) -> str:
-        """What somebody is called."""
-        process = self.town.service.process
-        async with process.database.read() as connection:
-            found = await find_person(connection, person)
-        assert found is not None
-        return found.clear_name(process.cipher)
-
-    async def claims(self, person: str, subject: str, **changes: Any) -> dict[str, Any]:
-        """What the provider says of somebody it knows well."""
-        known = {CLAIM: self.town.numbers[person], "name": await self.full_name(person)}
-        return {"sub": subject, "acr": "LoA2", **known, **changes}
-
-    async def links(self, person: str) -> list[pb.AccountLink]:
-        """The accounts elsewhere that somebody signs in by."""
-        answer = await self.town.call(
-            sign_in_stub(self.town).ListAccountLinks,
-            pb.ListAccountLinksRequest(),
-            pb.ListAccountLinksResponse,
-            await self.town.human_token(person),
-        )
-        return list(answer.account_links)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def believed(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Believed]:
-    """All three."""
-    with upstream_double() as provider:
-        async with town(ground, tmp_path_factory.mktemp("there"), LIUAN, upstreams=LOCAL) as found:
-            await found.settle(
-                ("receiving", resources_pb2.DUTY_RECEIVING), ("administration", resources_pb2.DUTY_ADMINISTRATION)
-            )
-            provider.client_keys = signing_keys(found.service.process).public()
-            upstream = await agreed(found, described(provider.issuer))
-            yield Believed(found, provider, upstream, await relying_party(found))
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def browser(believed: Believed) -> AsyncIterator[Browser]:
-    """A browser without a memory."""
-    found = Browser(believed.town, believed.party)
-    yield found
-    await found.close()
-    believed.provider.refuses.clear()
-
-
-async def _sent(believed: Believed, browser: Browser, **asked: Any) -> str:
-    """Where the browser is sent by the button on the sign-in page."""
-    page = await browser.begin(**asked)
-    assert "安徽省统一身份认证平台" in page.text
-    answer = await browser._http.post(
-        "/oauth/upstream", data={"ticket": _ticket(page), "upstream": believed.upstream.name}
-    )
-    found = _LOCATION.search(answer.text)
-    assert found, answer.text
-    assert answer.headers["referrer-policy"] == "no-referrer"
-    return html.unescape(found[1])
-
-
-def _ticket(page: httpx.Response) -> str:
-    found = re.search(r'name="ticket" value="([^"]+)"', page.text)
-    assert found
-    return found[1]
-
-
-async def _back(believed: Believed, browser: Browser, claims: dict[str, Any], sent: str, **told_back: str) -> Any:
-    """What the browser gets when it comes back."""
-    location = believed.provider.answered(sent, claims, **told_back)
-    assert location.startswith(believed.town.base)
-    parts = urlsplit(location)
-    browser.page = await browser.get(parts.path, **dict(parse_qsl(parts.query)))
-    return browser.page
-
-
-async def _through(believed: Believed, browser: Browser, claims: dict[str, Any], **asked: Any) -> Any:
-    return await _back(believed, browser, claims, await _sent(believed, browser, **asked))
-
-
-async def _code(browser: Browser, page: httpx.Response) -> str:
-    if page.status_code == 200:
-        page = await browser.submit("/oauth/consent", decision="allow")
-    return told(page)["code"]
-
-
-async def _acr(browser: Browser, page: httpx.Response) -> tuple[str, list[str]]:
-    """The level and the way that the client is told of."""
-    answer = await browser.tokens(await _code(browser, page))
-    assert answer.status_code == 200, answer.text
-    claims = outside.jwt_parts(answer.json()["id_token"], 8192)[1]
-    return claims["acr"], claims["amr"]
 
 
 async def test_who_is_proven_there_signs_in_here(believed: Believed, browser: Browser) -> None:
     person = await believed.town.person()
-    page = await _through(believed, browser, await believed.claims(person, "s-1"))
-    assert await _acr(browser, page) == ("2", ["fed"])
+    page = await through(believed, browser, await believed.claims(person, "s-1"))
+    assert await told_level(browser, page) == ("2", ["fed"])
     (link,) = await believed.links(person)
     assert (link.upstream, link.state) == (believed.upstream.name, pb.ACCOUNT_LINK_STATE_ACTIVE)
     assert link.upstream_display_name == "安徽省统一身份认证平台"
 
 
 async def test_it_is_asked_for_what_the_client_asks_for(believed: Believed, browser: Browser) -> None:
-    asked = dict(parse_qsl(urlsplit(await _sent(believed, browser, acr_values="2", max_age="60")).query))
+    asked = dict(parse_qsl(urlsplit(await sent_there(believed, browser, acr_values="2", max_age="60")).query))
     assert (asked["acr_values"], asked["max_age"], asked["scope"]) == ("LoA2 LoA3", "60", "openid profile")
-    asked = dict(parse_qsl(urlsplit(await _sent(believed, browser, prompt="login")).query))
+    asked = dict(parse_qsl(urlsplit(await sent_there(believed, browser, prompt="login")).query))
     assert (asked["max_age"], "acr_values" in asked) == ("0", False)
     assert asked["redirect_uri"].endswith(f"/oauth/{believed.upstream.name.replace('upstreams', 'upstream')}/callback")
 
@@ -155,9 +42,9 @@ async def test_nobody_is_known_better_than_the_provider_is_believed(
 ) -> None:
     person = await believed.town.person()
     claims = await believed.claims(person, f"s-{acr}")
-    await _through(believed, browser, claims)
+    await through(believed, browser, claims)
     again = Browser(believed.town, believed.party)
-    assert (await _acr(again, await _through(believed, again, {**claims, "acr": acr})))[0] == level
+    assert (await told_level(again, await through(believed, again, {**claims, "acr": acr})))[0] == level
     await again.close()
 
 
@@ -175,7 +62,7 @@ async def test_nobody_is_found_by_less_than_name_and_number(
     believed: Believed, browser: Browser, case: str, changes: dict[str, Any]
 ) -> None:
     person = await believed.town.person()
-    page = await _through(believed, browser, await believed.claims(person, f"u-{case}", **changes))
+    page = await through(believed, browser, await believed.claims(person, f"u-{case}", **changes))
     assert (page.status_code, "尚未关联" in page.text) == (400, True)
     assert not browser.cookie("__Host-tongban-session")
     assert await believed.links(person) == []
@@ -183,15 +70,15 @@ async def test_nobody_is_found_by_less_than_name_and_number(
 
 async def test_who_was_not_seen_here_is_not_found_by_what_they_typed(believed: Believed, browser: Browser) -> None:
     person = await believed.town.person(verified=False)
-    page = await _through(believed, browser, await believed.claims(person, "u-unseen"))
+    page = await through(believed, browser, await believed.claims(person, "u-unseen"))
     assert "尚未关联" in page.text
 
 
 async def test_whose_account_it_is_says_who_signs_in_and_wants_it(believed: Believed, browser: Browser) -> None:
     person = await enrolled(believed.town)
     claims = {"sub": "l-1", "acr": "LoA2"}
-    page = await _through(believed, browser, claims)
-    found = _CAME.search(page.text)
+    page = await through(believed, browser, claims)
+    found = CAME.search(page.text)
     assert found
     form = {"login": believed.town.numbers[person], "came": found[1], "link": "1"}
     wrong = await browser.submit("/oauth/sign-in", **{**form, "password": "no"})
@@ -199,15 +86,15 @@ async def test_whose_account_it_is_says_who_signs_in_and_wants_it(believed: Beli
     await browser.submit("/oauth/sign-in", **{**form, "password": PASSWORD})
     assert len(await believed.links(person)) == 1
     again = Browser(believed.town, believed.party)
-    page = await _through(believed, again, claims)
-    assert (await _acr(again, page)) == ("2", ["fed"])
+    page = await through(believed, again, claims)
+    assert (await told_level(again, page)) == ("2", ["fed"])
     await again.close()
 
 
 async def test_who_does_not_want_it_is_not_linked(believed: Believed, browser: Browser) -> None:
     person = await enrolled(believed.town)
-    page = await _through(believed, browser, {"sub": "l-2", "acr": "LoA2"})
-    found = _CAME.search(page.text)
+    page = await through(believed, browser, {"sub": "l-2", "acr": "LoA2"})
+    found = CAME.search(page.text)
     assert found
     await browser.submit("/oauth/sign-in", login=believed.town.numbers[person], password=PASSWORD, came=found[1])
     assert await believed.links(person) == []
@@ -215,8 +102,8 @@ async def test_who_does_not_want_it_is_not_linked(believed: Believed, browser: B
 
 async def test_what_came_in_one_browser_links_nothing_in_another(believed: Believed, browser: Browser) -> None:
     person = await enrolled(believed.town)
-    page = await _through(believed, browser, {"sub": "l-3", "acr": "LoA2"})
-    found = _CAME.search(page.text)
+    page = await through(believed, browser, {"sub": "l-3", "acr": "LoA2"})
+    found = CAME.search(page.text)
     assert found
     other = Browser(believed.town, believed.party)
     await other.begin()
@@ -228,7 +115,7 @@ async def test_what_came_in_one_browser_links_nothing_in_another(believed: Belie
 
 async def test_an_answer_is_taken_once_and_in_its_own_browser(believed: Believed, browser: Browser) -> None:
     person = await believed.town.person()
-    sent = await _sent(believed, browser)
+    sent = await sent_there(believed, browser)
     location = urlsplit(believed.provider.answered(sent, await believed.claims(person, "o-1")))
     other = Browser(believed.town, believed.party)
     await other.begin()
@@ -244,9 +131,9 @@ async def test_an_answer_is_taken_once_and_in_its_own_browser(believed: Believed
 @pytest.mark.parametrize("iss", ["https://evil.test", ""])
 async def test_an_answer_is_of_who_was_asked(believed: Believed, browser: Browser, iss: str) -> None:
     person = await believed.town.person()
-    sent = await _sent(believed, browser)
+    sent = await sent_there(believed, browser)
     believed.provider.calls.clear()
-    page = await _back(believed, browser, await believed.claims(person, "i-1"), sent, iss=iss)
+    page = await came_back(believed, browser, await believed.claims(person, "i-1"), sent, iss=iss)
     assert "没有在该平台完成登录" in page.text
     assert "/token" not in believed.provider.calls
 
@@ -270,7 +157,7 @@ async def test_an_answer_is_of_who_was_asked(believed: Believed, browser: Browse
 )
 async def test_an_id_token_answers_what_was_asked(believed: Believed, browser: Browser, claims: dict[str, Any]) -> None:
     person = await believed.town.person()
-    page = await _through(believed, browser, await believed.claims(person, "t-1", **claims))
+    page = await through(believed, browser, await believed.claims(person, "t-1", **claims))
     assert (page.status_code, "没有在该平台完成登录" in page.text) == (400, True), page.text
     assert await believed.links(person) == []
 
@@ -278,28 +165,28 @@ async def test_an_id_token_answers_what_was_asked(believed: Believed, browser: B
 async def test_who_signed_in_there_before_signed_in_then(believed: Believed, browser: Browser) -> None:
     person = await believed.town.person()
     before = int(time.time()) - 3000
-    page = await _through(believed, browser, await believed.claims(person, "a-1", auth_time=before))
-    answer = await browser.tokens(await _code(browser, page))
+    page = await through(believed, browser, await believed.claims(person, "a-1", auth_time=before))
+    answer = await browser.tokens(await code_of(browser, page))
     assert outside.jwt_parts(answer.json()["id_token"], 8192)[1]["auth_time"] == before
 
 
 async def test_keys_may_change(believed: Believed, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     person = await believed.town.person()
     claims = await believed.claims(person, "k-1")
-    await _through(believed, browser, claims)
+    await through(believed, browser, claims)
     believed.provider.key = rsa_key("idp-2")
     # Whoever makes up ids of keys brings about no more than a look in ten seconds.
     monkeypatch.setattr(remote, "AGAIN_SECONDS", 1e9)
-    assert "没有在该平台完成登录" in (await _through(believed, browser, claims, prompt="login")).text
+    assert "没有在该平台完成登录" in (await through(believed, browser, claims, prompt="login")).text
     monkeypatch.setattr(remote, "AGAIN_SECONDS", 0.0)
-    assert (await _acr(browser, await _through(believed, browser, claims, prompt="login")))[0] == "2"
+    assert (await told_level(browser, await through(believed, browser, claims, prompt="login")))[0] == "2"
 
 
 async def test_a_provider_that_is_away_leaves_the_other_ways(believed: Believed, browser: Browser) -> None:
     person = await enrolled(believed.town)
-    sent = await _sent(believed, browser)
+    sent = await sent_there(believed, browser)
     believed.provider.refuses["/token"] = 503
-    page = await _back(believed, browser, {"sub": "w-1"}, sent)
+    page = await came_back(believed, browser, {"sub": "w-1"}, sent)
     assert (page.status_code, "该平台暂时无法登录" in page.text, "503" in page.text) == (400, True, False)
     signed = await browser.sign_in(person)
     assert signed.status_code in (200, 303)
@@ -323,7 +210,7 @@ async def test_nobody_is_sent_to_a_provider_that_says_it_is_another(believed: Be
 async def test_whose_account_is_taken_off_signs_in_by_it_no_more(believed: Believed, browser: Browser) -> None:
     person, stranger = await enrolled(believed.town), await believed.town.person()
     remaining = {"sub": "r-1", "acr": "LoA2"}
-    await _through(believed, browser, await believed.claims(person, "r-1"))
+    await through(believed, browser, await believed.claims(person, "r-1"))
     (link,) = await believed.links(person)
 
     async def removed(who: str, etag: str = "") -> pb.AccountLink:
@@ -336,23 +223,23 @@ async def test_whose_account_is_taken_off_signs_in_by_it_no_more(believed: Belie
     assert (await removed(person, link.etag)).state == pb.ACCOUNT_LINK_STATE_REMOVED
     assert await reason_of(removed(person)) == "STATE_CONFLICT"
     again = Browser(believed.town, believed.party)
-    assert "尚未关联" in (await _through(believed, again, remaining)).text
+    assert "尚未关联" in (await through(believed, again, remaining)).text
     await again.close()
 
 
 async def test_the_account_of_who_has_closed_theirs_is_free_again(believed: Believed, browser: Browser) -> None:
     before, after = await believed.town.person(), await believed.town.person()
-    await _through(believed, browser, await believed.claims(before, "c-1"))
+    await through(believed, browser, await believed.claims(before, "c-1"))
     await changed(believed.town, f"UPDATE persons SET state = 'CLOSED' WHERE id = '{before.removeprefix('persons/')}'")
     again = Browser(believed.town, believed.party)
-    page = await _through(believed, again, await believed.claims(after, "c-1"))
-    assert (await _acr(again, page))[1] == ["fed"]
+    page = await through(believed, again, await believed.claims(after, "c-1"))
+    assert (await told_level(again, page))[1] == ["fed"]
     assert len(await believed.links(after)) == 1
     await again.close()
 
 
 async def test_nothing_of_it_can_be_read_in_the_database(believed: Believed, browser: Browser) -> None:
-    await _through(believed, browser, {"sub": "plain-subject", "acr": "LoA2"})
+    await through(believed, browser, {"sub": "plain-subject", "acr": "LoA2"})
     async with believed.town.service.process.database.transaction() as connection:
         rows = await sql.scalars(connection, "SELECT CAST(upstream_visits AS text) AS one FROM upstream_visits")
     assert rows
@@ -361,8 +248,8 @@ async def test_nothing_of_it_can_be_read_in_the_database(believed: Believed, bro
 
 async def test_nobody_is_sent_where_it_has_ended(believed: Believed, browser: Browser) -> None:
     first, _ = await believed.town.administrators()
-    sent = await _sent(believed, browser)
+    sent = await sent_there(believed, browser)
     await end(believed.town, believed.upstream.name, first)
-    page = await _back(believed, browser, {"sub": "e-1"}, sent)
+    page = await came_back(believed, browser, {"sub": "e-1"}, sent)
     assert "该平台暂时无法登录" in page.text
     assert "安徽省统一身份认证平台" not in (await browser.begin()).text

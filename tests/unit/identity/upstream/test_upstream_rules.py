@@ -50,6 +50,16 @@ def test_a_word_stands_once() -> None:
     assert refusal.value.violations[0].field == "upstream.assurance_names[1].value"
 
 
+@pytest.mark.parametrize(
+    "issuer", ["https://idp.test?a=b", "https://idp.test/?", "https://id.here.test", "https://id.here.test/"]
+)
+def test_an_issuer_has_no_query_and_is_not_ours(issuer: str) -> None:
+    rules.check_issuer("https://idp.test/realms/here", "https://id.here.test")
+    with pytest.raises(InvalidArgument) as refusal:
+        rules.check_issuer(issuer, "https://id.here.test")
+    assert refusal.value.violations[0].field == "upstream.issuer"
+
+
 @pytest.mark.parametrize("state", UpstreamState)
 def test_what_may_become_of_it(state: UpstreamState) -> None:
     found = _upstream(2, state)
