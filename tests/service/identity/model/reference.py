@@ -98,6 +98,10 @@ class Reference:
         """Says whether a token may be taken now, where it is shown."""
         return self.now < held.ends + LEEWAY and self.bears(held)
 
+    def makes(self, held: Held) -> bool:
+        """Says whether a token may become another that lives no longer: one that is over, and taken for the clocks' sake alone, makes none."""
+        return self.now < held.ends and self.bears(held)
+
     def right_stands(self, held: Held) -> bool:
         """Says whether whoever the token speaks for may still act for whom it says."""
         if not held.for_whom:
@@ -108,7 +112,7 @@ class Reference:
 
     def may_act_for(self, held: Held, firm: str, given: Given | None) -> bool:
         """Says whether a token may become one for a firm."""
-        if not (held.kind == "access" and not held.abroad and not held.for_whom and self.holds(held)):
+        if not (held.kind == "access" and not held.abroad and not held.for_whom and self.makes(held)):
             return False
         if given is None:
             return self.heads[firm] == held.subject
@@ -119,12 +123,11 @@ class Reference:
         plain = person.subject.startswith("persons/") and not person.delegate
         clerk = staff.subject.startswith("staff/") and not staff.delegate
         at_home = not person.abroad and not staff.abroad and person.kind == staff.kind == "access"
-        return plain and clerk and at_home and self.holds(person) and self.holds(staff) and self.right_stands(person)
+        return plain and clerk and at_home and self.makes(person) and self.makes(staff) and self.right_stands(person)
 
     def may_be_asserted(self, held: Held) -> bool:
         """Says whether a token may become an assertion for the other region."""
-        at_home = held.kind == "access" and not held.abroad
-        return at_home and self.holds(held) and self.right_stands(held) and self.stands("outbound")
+        return self.makes(held) and self._may_leave(held)
 
     def may_be_accepted(self, held: Held) -> bool:
         """Says whether the other region may take an assertion."""
@@ -133,7 +136,11 @@ class Reference:
 
     def may_be_kept(self, held: Held) -> bool:
         """Says whether a token may become a delegation: only where its holder may send applications."""
-        return self.may_be_asserted(held) and "cases.caseTransfers.send" in held.scopes
+        return self.holds(held) and self._may_leave(held) and "cases.caseTransfers.send" in held.scopes
+
+    def _may_leave(self, held: Held) -> bool:
+        at_home = held.kind == "access" and not held.abroad
+        return at_home and self.right_stands(held) and self.stands("outbound")
 
     def may_use_kept(self, held: Held) -> bool:
         """Says whether a delegation may become an assertion: it lives long, and all that it rests on must stand today."""
