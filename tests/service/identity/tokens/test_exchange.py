@@ -89,9 +89,10 @@ async def test_a_window_token_speaks_of_both(home: Town) -> None:
     assert (principal.subject, principal.kind, principal.delegate) == (person, "STAFF", home.staff["receiving"])
     assert (principal.department, principal.posts) == (home.department, (home.posts["receiving"],))
     # What clerks do not hold they do for nobody: which systems a firm has is read by the firm itself, a code is shown by its holder,
-    # a face by its owner; what is
-    # held on somebody they ask for themselves.
+    # a face by its owner; what is held on somebody they ask for themselves, and by which accounts elsewhere they sign in.
     alone = {
+        "identity.accountLinks.list",
+        "identity.accountLinks.remove",
         "identity.clients.get",
         "identity.clients.list",
         "identity.codes.issue",
