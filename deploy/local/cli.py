@@ -225,7 +225,7 @@ def reset(
     folder = StateFolder(state)
     regions = (folder.read() or Snapshot(0, False, "", [], [])).regions
     try:
-        require_sandboxes(regions)
+        require_sandboxes(regions, folder.folder)
     except NoSandbox as error:
         raise _refuse(error) from None
     if not yes and not typer.confirm(f"Empty {folder.folder}, with all clients that partners have there?"):
@@ -244,8 +244,10 @@ def _settings_kept(folder: Path) -> Iterator[None]:
         yield
         return
     shutil.copy2(settings, kept)
-    yield
-    kept.replace(settings)
+    try:
+        yield
+    finally:
+        kept.replace(settings)
 
 
 @app.command()

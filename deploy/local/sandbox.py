@@ -21,7 +21,7 @@ from deploy.local.demo.office import (
     publish_service_item,
 )
 from deploy.local.demo.people import Registry
-from deploy.local.regions import known
+from deploy.local.regions import KNOWN, known
 from deploy.local.settings import ENVIRONMENT, SANDBOX
 from deploy.local.state import RegionSnapshot
 
@@ -62,14 +62,18 @@ class NoSandbox(Exception):
     """It is no sandbox, or nobody knows that it is one; nothing was changed."""
 
 
-def require_sandboxes(regions: list[RegionSnapshot]) -> None:
-    """Raises NoSandbox where there is no region, or one of them was not made to try things in."""
+def require_sandboxes(regions: list[RegionSnapshot], state: Path) -> None:
+    """Raises NoSandbox where there is no region, or one that lies in the state folder was not made to try things in.
+
+    What was not started the last time lies there too, and would be deleted with the others.
+    """
     if not regions:
         raise NoSandbox("no region was started from here: `./run up --sandbox` makes one to try things in")
-    for region in regions:
-        said = Path(region.folder) / ENVIRONMENT
+    lying = {each.id: state / each.id for each in KNOWN if (state / each.id).exists()}
+    for identifier, folder in ({each.id: Path(each.folder) for each in regions} | lying).items():
+        said = folder / ENVIRONMENT
         if not said.exists() or said.read_text(encoding="ascii") != SANDBOX:
-            raise NoSandbox(f"region {region.id} is for real affairs: only a sandbox is emptied")
+            raise NoSandbox(f"region {identifier} is for real affairs: only a sandbox is emptied")
 
 
 async def furnish(regions: list[RegionSnapshot]) -> list[Path]:

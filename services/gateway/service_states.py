@@ -70,7 +70,8 @@ class ServiceStates:
     async def seen(self) -> Seen:
         """Returns what was seen in the last seconds; many who ask at once have it looked at once."""
         async with self._one_at_a_time:
-            if self._seen is None or self._clock.now() - self._seen.time >= _FRESH:
+            # Either way: a clock that was put back must not keep what was seen until it comes there again.
+            if self._seen is None or abs(self._clock.now() - self._seen.time) >= _FRESH:
                 self._seen = await self._look(self._seen)
             return self._seen
 
@@ -86,4 +87,6 @@ class ServiceStates:
 
 
 def _since(before: SeenState | None, state: ServiceState, now: datetime) -> SeenState:
-    return before if before is not None and before.state is state else SeenState(state, now)
+    if before is None or before.state is not state:
+        return SeenState(state, now)
+    return SeenState(state, min(before.since, now))

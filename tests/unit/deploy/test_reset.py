@@ -82,6 +82,34 @@ def test_a_region_of_real_affairs_is_not_touched_nor_its_neighbour(tmp_path: Pat
     assert runs.ups == []
 
 
+def test_a_region_of_real_affairs_that_is_not_up_is_not_deleted_with_the_others(tmp_path: Path, runs: Runs) -> None:
+    state = _state(tmp_path, r341500=SANDBOX)
+    (state / "320402").mkdir()
+    (state / "320402" / ENVIRONMENT).write_text("PRODUCTION", encoding="ascii")
+    code, said = _reset(state, "--yes")
+    assert code == 1
+    assert "region 320402 is for real affairs: only a sandbox is emptied" in said
+    assert (state / "341500" / "data").exists()
+    assert (state / "320402" / ENVIRONMENT).exists()
+    assert runs.ups == []
+
+
+def test_settings_are_there_again_also_where_emptying_failed(
+    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = _state(tmp_path, r341500=SANDBOX)
+    (state / own_settings.FILE).write_text("[services]", encoding="utf-8")
+
+    def fails(**_options: Any) -> None:
+        (state / own_settings.FILE).unlink()
+        raise OSError("the disk")
+
+    monkeypatch.setattr(cli, "down", fails)
+    assert _reset(state, "--yes")[0] == 1
+    assert (state / own_settings.FILE).read_text(encoding="utf-8") == "[services]"
+    assert runs.ups == []
+
+
 def test_it_asks_first(tmp_path: Path, runs: Runs) -> None:
     state = _state(tmp_path, r341500=SANDBOX)
     assert _reset(state, typed="n\n")[0] == 1

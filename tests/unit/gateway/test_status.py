@@ -149,3 +149,13 @@ async def test_nothing_of_the_inside_is_told(client: httpx.AsyncClient, watched:
     page = (await client.get("/status")).text
     for inside in ("redis", "disk", "cases-1", "127.0.0.1"):
         assert inside not in page
+
+
+async def test_a_clock_that_goes_back_does_not_keep_what_was_seen(watched: Watched, clock: FakeClock) -> None:
+    states = ServiceStates(watched, clock)
+    await states.seen()
+    states._clock = FakeClock(NOW - timedelta(hours=1))
+    watched.health = {"identity": True, "license": False}
+    seen = await states.seen()
+    assert (seen.time, seen.services["license"].state) == (NOW - timedelta(hours=1), AWAY)
+    assert seen.services["identity"].since <= seen.time
