@@ -5,8 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -134,16 +133,21 @@ def down(
 ) -> None:
     """Stops what runs from the state folder."""
     folder = StateFolder(state)
-    try:
-        ended = stop_running(folder)
-    except NotStarted as error:
-        if not purge:
-            raise _refuse(error) from None
-        ended = True
-    if not ended:
-        raise _refuse(TimeoutError("the regions did not end in time; see `status`"))
+    if not purge and folder.holder() is None:
+        raise _refuse(NotStarted(f"nothing runs from {folder.folder}"))
+    _end(folder)
     if purge:
         _purge(folder, asks=not yes)
+
+
+def _end(folder: StateFolder) -> None:
+    """Stops what runs from a state folder, if anything does."""
+    try:
+        ended = stop_running(folder)
+    except NotStarted:
+        return
+    if not ended:
+        raise _refuse(TimeoutError("the regions did not end in time; see `status`"))
 
 
 @app.command()
@@ -164,8 +168,8 @@ def purge(
     down(state=state, purge=True, yes=yes)
 
 
-def _purge(folder: StateFolder, *, asks: bool) -> None:
-    """Deletes a state folder, and nothing that isn't one."""
+def _purge(folder: StateFolder, *, asks: bool, settings: bool = True) -> None:
+    """Deletes a state folder, with or without the operator's own settings, and nothing that isn't one."""
     if not folder.is_one:
         raise _refuse(ValueError(f"{folder.folder} is no state folder of Tongban: nothing was deleted"))
     if asks and not typer.confirm(f"Delete {folder.folder} with all databases, documents and keys for good?"):
@@ -173,7 +177,7 @@ def _purge(folder: StateFolder, *, asks: bool) -> None:
     demo = folder.folder / "demo"
     if StateFolder(demo / "regions").is_one:
         shutil.rmtree(demo)
-    gone = folder.purge()
+    gone = folder.purge(settings=settings)
     _OUT.print(
         f"deleted {folder.folder}" if gone else f"deleted; others' files are left in {folder.folder}", soft_wrap=True
     )
@@ -231,23 +235,9 @@ def reset(
     if not yes and not typer.confirm(f"Empty {folder.folder}, with all clients that partners have there?"):
         raise typer.Exit(1)
     first, second = [*(urlsplit(region.gateway).port for region in regions), None][:2]
-    with _settings_kept(folder.folder):
-        down(state=state, purge=True, yes=True)
+    _end(folder)
+    _purge(folder, asks=False, settings=False)
     up(regions=len(regions), detach=True, state=state, port=first, port2=second, replicas=None, sandbox=True)
-
-
-@contextmanager
-def _settings_kept(folder: Path) -> Iterator[None]:
-    """Keeps the operator's own settings through a purge, beside what it deletes."""
-    settings, kept = folder / own_settings.FILE, folder / f"{own_settings.FILE}.kept"
-    if not settings.exists():
-        yield
-        return
-    shutil.copy2(settings, kept)
-    try:
-        yield
-    finally:
-        kept.replace(settings)
 
 
 @app.command()

@@ -102,9 +102,14 @@ class StateFolder:
         """Whether regions were ever started from it."""
         return self._lock.exists()
 
-    def purge(self) -> bool:
-        """Deletes what regions left here, and the folder where nothing else lies in it; tells whether it is gone."""
-        names = (*(region.id for region in KNOWN), "supervisor.json", "supervisor.log", FILE, "supervisor.lock")
+    def purge(self, *, settings: bool = True) -> bool:
+        """Deletes what regions left here, and the folder where nothing else lies in it; tells whether it is gone.
+
+        Args:
+            settings: the operator's own settings too.
+        """
+        own = (FILE,) if settings else ()
+        names = (*(region.id for region in KNOWN), "supervisor.json", "supervisor.log", *own, "supervisor.lock")
         for path in (self.folder / name for name in names):
             if path.is_dir():
                 shutil.rmtree(path)

@@ -227,7 +227,7 @@ def await_healthy(admin: int, ports: set[int]) -> None:
         told = httpx.get(f"http://127.0.0.1:{admin}/clusters?format=json", timeout=PATIENCE, trust_env=False).json()
         hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
         ours = [each for each in hosts if each["address"].get("socket_address", {}).get("port_value") in ports]
-        unhealthy = {"failed_active_health_check", "pending_active_hc"}
+        unhealthy = {"failed_active_health_check", "pending_active_hc", "failed_outlier_check"}
         if ours and not any(unhealthy & {key for key, on in each["health_status"].items() if on} for each in ours):
             return
         time.sleep(0.05)

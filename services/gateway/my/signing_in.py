@@ -9,7 +9,7 @@ import hmac
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -135,7 +135,9 @@ class PeopleSignIn:
     def known(self, kept: str) -> SignedInPerson | None:
         """Returns who signed in, of what the browser keeps; None where nobody did, or no longer."""
         found = self._opened("session", kept) if kept else None
-        return None if found is None else SignedInPerson(**found)
+        # A later release may have kept more.
+        names = {each.name for each in fields(SignedInPerson)}
+        return None if found is None else SignedInPerson(**{key: found[key] for key in names & found.keys()})
 
     def for_firm(self, person: SignedInPerson, token: str, firm: str, name: str) -> str:
         """Returns what the browser of a person keeps who looks at an organisation's data, by a token that acts for it."""

@@ -94,19 +94,17 @@ def test_a_region_of_real_affairs_that_is_not_up_is_not_deleted_with_the_others(
     assert runs.ups == []
 
 
-def test_settings_are_there_again_also_where_emptying_failed(
-    tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_are_never_away(tmp_path: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     state = _state(tmp_path, r341500=SANDBOX)
     (state / own_settings.FILE).write_text("[services]", encoding="utf-8")
+    before = (state / own_settings.FILE).stat().st_ino
 
-    def fails(**_options: Any) -> None:
-        (state / own_settings.FILE).unlink()
-        raise OSError("the disk")
+    def killed(_folder: Path) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "down", fails)
-    assert _reset(state, "--yes")[0] == 1
-    assert (state / own_settings.FILE).read_text(encoding="utf-8") == "[services]"
+    monkeypatch.setattr("deploy.local.state.shutil.rmtree", killed)
+    assert _reset(state, "--yes")[0] != 0
+    assert (state / own_settings.FILE).stat().st_ino == before
     assert runs.ups == []
 
 

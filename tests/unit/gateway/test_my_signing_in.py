@@ -177,3 +177,10 @@ def test_without_credentials_nobody_is_sent_anywhere(tmp_path: Path) -> None:
     sign_in = PeopleSignIn(tmp_path / "none.json", BASE, ["http://one"])
     with pytest.raises(Unavailable):
         sign_in.begin("/my", "zh-CN")
+
+
+def test_what_a_later_release_kept_beside_it_is_passed_over(tmp_path: Path) -> None:
+    sign_in = _sign_in(tmp_path, Identity())
+    kept = signing_in._told(_token()) | {"theme": "dark"}
+    found = sign_in.known(sign_in._sealed("session", kept))
+    assert found is not None and found.person == PERSON

@@ -78,7 +78,7 @@ async def test_rights_never_grow_by_an_exchange(home: Town) -> None:
     }
 
 
-_ALONE = {"accountLinks", "authenticators", "enrollments", "sessions", "signInGrants"}
+_ALONE = {"authenticators", "enrollments", "sessions", "signInGrants"}
 """What people do by themselves alone: a clerk beside them would see what they sign in with."""
 
 
