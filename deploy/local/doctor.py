@@ -18,6 +18,7 @@ from deploy.local import findings, own_settings, programs
 from deploy.local.findings import Finding
 from deploy.local.lost_keys import lost_keys
 from deploy.local.own_settings import OwnSettings, WrongSettings
+from deploy.local.partner_files import over_or_soon
 from deploy.local.regions import REGIONS, SERVICES, is_free
 from deploy.local.settings import stale_addresses
 from deploy.local.state import StateFolder, contracts_digest
@@ -51,6 +52,7 @@ class Doctor:
             self._clock,
             self._keys,
             self._certificates,
+            self._partners,
             self._permissions,
             self._credentials,
             self._running,
@@ -153,6 +155,20 @@ class Doctor:
                     yield Finding("certificates", f"{path} is valid from {begin:%F} to {end:%F}", _RENEW)
                 elif end - now < _SOON:
                     yield Finding("certificates", f"{path} ends on {end:%F}", _RENEW, bad=False)
+
+    def _partners(self) -> Iterator[Finding]:
+        """The files of listeners for partners: what is over keeps all of them out, and says so to nobody here."""
+        now = datetime.now(UTC)
+        for code, each in self._own.regions.items():
+            if each.mtls is None:
+                continue
+            faults = list(each.mtls.files.faults())
+            for key, fault in faults:
+                yield Finding(
+                    "partners", f"regions.{code}.mtls.{key}: {fault}", "mend the file; nothing starts until then"
+                )
+            for told, over in () if faults else over_or_soon(each.mtls.files, now, _SOON):
+                yield Finding("partners", told, "renew it, then `./run reload`", bad=over)
 
     def _permissions(self) -> Iterator[Finding]:
         for region in self._regions:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from deploy.local.partner_files import PartnerFiles
 from deploy.local.regions import KNOWN, MOST_REPLICAS, REGIONS, SERVICES, MtlsDoor
 from libs.config import DatabaseConfig, Section
 from libs.db.pool import OWN
@@ -74,14 +75,15 @@ class MtlsSettings(Section):
     ca: Annotated[Path, Field(strict=False)]
     crl: Annotated[Path, Field(strict=False)] | None = None
 
+    @property
+    def files(self) -> PartnerFiles:
+        """Its files."""
+        return PartnerFiles(self.cert, self.key, self.ca, self.crl)
+
     def door(self, region: str) -> MtlsDoor:
-        """Returns the listener of a region; raises WrongSettings where one of its files is not there: Envoy would go on without it."""
-        files = {"cert": self.cert, "key": self.key, "ca": self.ca, "crl": self.crl}
-        missing = [key for key, file in files.items() if file is not None and not file.is_file()]
-        if missing:
-            raise WrongSettings(
-                "\n".join(f"{FILE}: regions.{region}.mtls.{key}: there is no such file" for key in missing)
-            )
+        """Returns the listener of a region; raises WrongSettings where one of its files can't be: Envoy would go on without it."""
+        if faults := [f"{FILE}: regions.{region}.mtls.{key}: {fault}" for key, fault in self.files.faults()]:
+            raise WrongSettings("\n".join(faults))
         return MtlsDoor(self.url.rstrip("/"), self.port, self.cert, self.key, self.ca, self.crl)
 
 

@@ -46,12 +46,14 @@ class RunOrder:
 def local_regions_of(state: StateFolder, wanted: RunOrder, own: OwnSettings) -> list[LocalRegion]:
     """Settles all regions before any of them listens: none may be given a port of another."""
     local_regions: list[LocalRegion] = []
+    doors = {code: each.port for code in wanted.gateways if (each := own.of(code).mtls) is not None}
     for code, port in wanted.gateways.items():
-        others = [each for other, each in wanted.gateways.items() if other != code]
+        others = [each for ports in (wanted.gateways, doors) for other, each in ports.items() if other != code]
         taken = frozenset(others).union(*(local.ports.values() for local in local_regions))
         replicas = wanted.replicas.get(code) or own.replicas_in(code)
         region = known(code)
-        local = settle(state.folder, region, port, replay=wanted.replay, replicas=replicas, taken=taken)
+        reserved = taken | {doors[code]} if code in doors else taken
+        local = settle(state.folder, region, port, replay=wanted.replay, replicas=replicas, taken=reserved)
         public, least = own.of(code).public_url, own.connections(replicas)
         door = own.of(code).mtls
         if door is not None and (door.port in taken or not is_free(door.port)):

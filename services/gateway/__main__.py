@@ -5,7 +5,6 @@ Run as ``python -m services.gateway --config FILE``; with ``--write-only`` it en
 
 import argparse
 import asyncio
-import ssl
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +13,7 @@ from libs.clock import SystemClock
 from libs.config import load
 from libs.observability import logs
 from libs.observability.net import App
+from libs.security.gateway_door import GatewayDoor
 from services.gateway import contracts, envoy_config
 from services.gateway.circuits import Circuits
 from services.gateway.config import GatewayConfig
@@ -30,15 +30,13 @@ from services.gateway.status_pages import StatusPages
 _GRACE = 2
 
 
-def _http_server(config: GatewayConfig, app: App) -> uvicorn.Server:
+def http_server(config: GatewayConfig, app: App) -> uvicorn.Server:
+    """Builds the server of the pages, for Envoy alone: what it says of a caller goes from here to the services, as the gateway's word."""
     settings = uvicorn.Config(
         app,
         host=config.pages.host,
         port=config.pages.port,
-        ssl_certfile=config.tls.cert,
-        ssl_keyfile=str(config.tls.key),
-        ssl_ca_certs=str(config.tls.ca),
-        ssl_cert_reqs=ssl.CERT_REQUIRED,
+        **GatewayDoor.of(config.tls, config.region.id).settings(),
         log_config=None,  # what it says goes through our own formatter, which tells no exception's words
         log_level="warning",
         access_log=False,
@@ -67,7 +65,7 @@ async def serve(config: GatewayConfig) -> None:
     mine = my_pages(config, sign_in, neighbours.service).routes() if sign_in else []
     states = ServiceStates(neighbours.health, SystemClock())
     told = [*StatusPages(config, states).routes(), *PartnerPages(config).routes()]
-    pages = _http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine, *told))
+    pages = http_server(config, Portal(config, image, neighbours).app(*content.routes(), *mine, *told))
     reflection = reflection_server(image, f"{config.pages.host}:{config.pages.reflection_port}", config.tls)
     await reflection.start()
     watching = [asyncio.ensure_future(each) for each in (Circuits(config, neighbours.asking()).run(), states.run())]

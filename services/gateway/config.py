@@ -10,7 +10,7 @@ from libs.config import HttpConfig, IdentityConfig, PublicConfig, RegionConfig, 
 
 
 class PagesConfig(Section):
-    """Where the portal's pages and the reflection service listen; both take mTLS only, from Envoy."""
+    """Where the portal's pages and the reflection service listen; both take mTLS only, and the pages nobody but Envoy."""
 
     host: str = "127.0.0.1"
     port: int

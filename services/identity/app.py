@@ -14,7 +14,7 @@ from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.rpc.client import neighbour_channel
-from libs.rpc.stages.caller import GATEWAY
+from libs.security.gateway_door import GatewayDoor
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
 from services.identity.access.api import AccessApi
@@ -54,7 +54,7 @@ from services.identity.logouts.worker import LogoutTeller
 from services.identity.mandates.api import GuardianApi, MandateApi
 from services.identity.merges.api import MergeApi
 from services.identity.oauth.endpoint import OAuthEndpoints, audiences_of
-from services.identity.oauth.server import GatewayDoor, HttpServer
+from services.identity.oauth.server import HttpServer
 from services.identity.openid.about_tokens import AboutTokens
 from services.identity.openid.authorize import Authorizations
 from services.identity.openid.code_grants import CodeGrants
@@ -134,8 +134,8 @@ async def app(process: Process) -> App:
         endpoints = _endpoints(process, parts, shared, enrollments)
         process.beside(HttpServer(endpoints.app(), config.http).run)
         if config.mtls_http is not None:
-            gateway = f"{GATEWAY}.{config.region.id}.{config.tls.domain}"
-            process.beside(HttpServer(endpoints.app(), config.mtls_http, GatewayDoor(config.tls, gateway)).run)
+            door = GatewayDoor.of(config.tls, config.region.id)
+            process.beside(HttpServer(endpoints.app(), config.mtls_http, door).run)
     return App(
         apis=_apis(parts, shared, config),
         # Officials read every consent, on record; people are told of theirs by nobody here.

@@ -81,6 +81,17 @@ class Signer:
         builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self._subject).public_key(key)
         return builder.serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
 
+    def revoking(self, *held: HeldCertificate, end: datetime | None = None) -> bytes:
+        """The list of what it has revoked, PEM; by default one that is good for another day."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        until = end or now + DAY
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._subject)
+        builder = builder.last_update(min(now, until) - DAY).next_update(until)
+        for each in held:
+            found = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+            builder = builder.add_revoked_certificate(found.revocation_date(now - DAY).build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
     def sign(
         self,
         name: str,

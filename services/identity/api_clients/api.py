@@ -27,7 +27,7 @@ from services.identity.api_clients.usage import client_of, usage_message
 from services.identity.core import client_rules, clients, logout_notices, sign_in_grants, staff
 from services.identity.core.accounts import active_organization, organization
 from services.identity.core.approval import approved_by, asked_by, holds
-from services.identity.core.client_certificates import ClientCertificate
+from services.identity.core.client_certificates import ClientCertificate, as_told
 from services.identity.core.client_rules import (
     FIRST_CLIENT,
     Client,
@@ -54,11 +54,12 @@ class GivenCredentials:
     keys: Keys | None
     certificates: tuple[ClientCertificate, ...]
 
-    @property
-    def change(self) -> dict[str, Any]:
-        """The columns that it replaces."""
+    def change(self, row: Client) -> dict[str, Any]:
+        """The columns of a client that it replaces."""
         keys = {"jwks": self.keys} if self.keys else {}
-        return keys | ({"certificates": self.certificates} if self.certificates else {})
+        # Of one that stays its end is told no second time.
+        kept = as_told(self.certificates, (*row.certificates, *row.old_certificates))
+        return keys | ({"certificates": kept} if kept else {})
 
 
 class ClientApi:
@@ -161,7 +162,7 @@ class ClientApi:
             # One thing waits at a time: nobody who approves stands behind what another asked for before.
             waits = PendingKeys(given.keys or [], overlap.total_seconds())
             return {"pending": waits, "pending_terms": None, "backers": asked_by(human)}
-        change = given.change or {"secret_mac": self._parts.client_secrets.mac(secret)}
+        change = given.change(row) or {"secret_mac": self._parts.client_secrets.mac(secret)}
         return {**change, "rotate_time": self._parts.wall.now(), **self._overlap(row, overlap)}
 
     def _overlap(self, row: Client, overlap: timedelta) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from libs import outside
 from libs.errors import InvalidArgument, invalid_field
 from services.identity.core.client_certificates import ClientCertificate
 
@@ -44,7 +45,7 @@ def _checked(der: bytes, field: str, now: datetime) -> ClientCertificate:
         kept = ClientCertificate(
             der,
             thumbprint_of(der),
-            found.subject.rfc4514_string(),
+            outside.line(found.subject.rfc4514_string(), _LONGEST_SUBJECT),
             found.not_valid_before_utc,
             found.not_valid_after_utc,
         )
@@ -53,12 +54,17 @@ def _checked(der: bytes, field: str, now: datetime) -> ClientCertificate:
         ValueError,
         TypeError,
         UnsupportedAlgorithm,
+        x509.InvalidVersion,
         x509.DuplicateExtension,
         x509.UnsupportedGeneralNameType,
     ) as error:
-        raise invalid_field(field, "certificate.form", "is no X.509 certificate in DER") from error
-    if found.public_bytes(Encoding.DER) != der or len(kept.subject) > _LONGEST_SUBJECT:
-        raise invalid_field(field, "certificate.form", "is no X.509 certificate in DER, or names somebody at length")
+        raise invalid_field(
+            field,
+            "certificate.form",
+            "is no X.509 certificate in DER, or names somebody at length or by control characters",
+        ) from error
+    if found.public_bytes(Encoding.DER) != der:
+        raise invalid_field(field, "certificate.form", "is no X.509 certificate in DER")
     _check_key(key, field)
     _check_use(extensions, field)
     if kept.not_after <= now:

@@ -1,8 +1,8 @@
 """Certificates by which clients prove who they are (RFC 8705, 2.1), as they are kept."""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -59,3 +59,9 @@ class ClientCertificate:
             datetime.fromisoformat(kept["not_after"]),
             kept["told"],
         )
+
+
+def as_told(given: Iterable[ClientCertificate], before: Iterable[ClientCertificate]) -> tuple[ClientCertificate, ...]:
+    """Returns the certificates ``given``, with what was told of the end of each that was there ``before``."""
+    told = {each.thumbprint: each.told for each in before}
+    return tuple(replace(each, told=told.get(each.thumbprint, 0)) for each in given)

@@ -7,17 +7,15 @@ the gateway brings to the other door, where the connection itself says that it i
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from libs.config import HttpConfig, TlsConfig
+from libs.config import HttpConfig
 from libs.observability.net import App
 from libs.security import client_certificates
+from libs.security.gateway_door import GatewayDoor
 
 _GRACE_SECONDS = 3
 
@@ -29,42 +27,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Captures nothing."""
         yield
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayDoor:
-    """How the gateway is known where it comes by mTLS: by our authority, and the DNS name in its certificate."""
-
-    tls: TlsConfig
-    name: str
-
-    def settings(self) -> dict[str, Any]:
-        """What uvicorn is told of it."""
-        return {
-            "ssl_certfile": str(self.tls.cert),
-            "ssl_keyfile": str(self.tls.key),
-            "ssl_ca_certs": str(self.tls.ca),
-            "ssl_cert_reqs": ssl.CERT_REQUIRED,
-            "http": self._protocol(),
-        }
-
-    def _protocol(self) -> type[H11Protocol]:
-        name = self.name
-
-        class OfGateway(H11Protocol):
-            """Serves the gateway, and ends any other connection: also of services of the region, which have certificates as well."""
-
-            def connection_made(self, transport: Any) -> None:
-                super().connection_made(transport)
-                if name not in _names(transport):
-                    transport.abort()
-
-        return OfGateway
-
-
-def _names(transport: asyncio.Transport) -> frozenset[str]:
-    certificate = transport.get_extra_info("peercert") or {}
-    return frozenset(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")
 
 
 def unvouched(app: App) -> App:

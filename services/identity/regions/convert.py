@@ -167,6 +167,6 @@ def _authorities(content: bytes, field: str) -> bytes:
     if content:
         try:
             x509.load_pem_x509_certificates(content)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise invalid_field(field, "certificate", "holds no PEM certificates") from error
     return content

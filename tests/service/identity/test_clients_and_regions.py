@@ -1,8 +1,10 @@
 """ClientService and RegionService: credentials that go together, secrets shown once, anchors that hold."""
 
+import ssl
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from libs.db.schema import outbox
 from libs.errors import AlreadyExists, InvalidArgument
@@ -11,6 +13,7 @@ from tests.service.identity.conftest import Federation
 from tests.support import sql
 from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.outbox import emitted
+from tests.support.partner_certificates import Signer
 from tests.support.town import Town, reason_of, request_id, trusted
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import client_service_pb2, events_pb2, region_service_pb2, resources_pb2
@@ -190,6 +193,15 @@ async def test_an_anchor_must_hold(home: Town) -> None:
         with pytest.raises(InvalidArgument) as error:
             await _propose(home, broken)
         assert error.value.violations[0].field == f"region.anchor.{field}"
+    # A certificate of a version that there is not.
+    der = Signer("authority").certificate.public_bytes(Encoding.DER)
+    wrong = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01", 1)
+    odd = resources_pb2.RegionAnchor()
+    odd.CopyFrom(good)
+    odd.tls_authorities = ssl.DER_cert_to_PEM_cert(wrong).encode()
+    with pytest.raises(InvalidArgument) as error:
+        await _propose(home, odd)
+    assert error.value.violations[0].field == "region.anchor.tls_authorities"
     # A certificate of the other region, but the one of its log and not its root.
     borrowed = resources_pb2.RegionAnchor()
     borrowed.CopyFrom(good)

@@ -89,7 +89,7 @@ def test_at_all_other_listeners_a_caller_s_word_is_taken_away(tmp_path: Path, do
 
 def test_what_is_revoked_is_looked_up_where_a_list_is_given(tmp_path: Path, door: PartnersDoor) -> None:
     crl = tmp_path / "crl.pem"
-    crl.write_bytes(b"-")
+    crl.write_bytes(door.signer.revoking())
     text = f'{door.settings(LIUAN.id)}crl = "{crl}"\n'
     here, _ = _settled(tmp_path, _given(tmp_path, text))
     write_all(here)
@@ -110,6 +110,23 @@ def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path, door: Partners
     own = _given(tmp_path, text)
     with pytest.raises(WrongSettings, match=rf"regions\.341500\.mtls\.{key}: there is no such file"):
         _settled(tmp_path, own)
+
+
+def test_its_port_is_nobody_else_s(tmp_path: Path, door: PartnersDoor) -> None:
+    """Not another region's listener's, nor a gateway's, nor one behind a gateway: Envoy would go on without it, and nobody be told."""
+    again = door.settings(TIANNING.id)
+    with pytest.raises(PortTaken, match=f"port {door.port} is taken; choose another for the partners of 六安市"):
+        _settled(tmp_path, _given(tmp_path, f"{door.settings(LIUAN.id)}{again}"))
+    own, wanted = _given(tmp_path, again), RunOrder({LIUAN.id: free_port(), TIANNING.id: door.port})
+    with pytest.raises(PortTaken, match=f"port {door.port} is taken; choose another for the gateway of"):
+        local_regions_of(StateFolder(tmp_path), wanted, own)
+    for first, second in ((LIUAN, TIANNING), (TIANNING, LIUAN)):
+        alone = settle(tmp_path, first, 0)
+        inside = replace(door, port=alone.ports["pages"])
+        wanted = RunOrder({first.id: free_port(), second.id: free_port()})
+        for own in (first, second):
+            found = local_regions_of(StateFolder(tmp_path), wanted, _given(tmp_path, inside.settings(own.id)))
+            assert all(inside.port not in each.ports.values() for each in found)
 
 
 def test_a_port_that_is_taken_stops_the_start(tmp_path: Path, door: PartnersDoor) -> None:

@@ -190,6 +190,22 @@ async def test_of_each_end_it_is_told_once_and_through_restarts(home: Town) -> N
     assert (after.etag, list(after.certificates)) == (made.etag, list(made.certificates))
 
 
+async def test_of_what_stays_through_a_rotation_it_is_not_told_anew(home: Town) -> None:
+    """Who adds one beside it names the old one again: what was told of that stays told."""
+    end = datetime.now(UTC).replace(microsecond=0) + 200 * DAY
+    staying = SIGNER.sign("erp", end=end)
+    made = await partner(home, staying)
+    await _ends(home, end - 29 * DAY).look()
+    changed = await _rotate(home, made, SIGNER.sign("erp", end=end + 100 * DAY), staying)
+    await _ends(home, end - 28 * DAY).look()
+    assert [each.notice_days for each in await _told(home, made.name)] == [30]
+    # Left out and back again: it is the same certificate, within its overlap.
+    other = await _rotate(home, changed, SIGNER.sign("erp", end=end + 100 * DAY), overlap=OVERLAP)
+    await _rotate(home, other, staying)
+    await _ends(home, end - 6 * DAY).look()
+    assert [each.notice_days for each in await _told(home, made.name)] == [30, 7]
+
+
 async def test_of_what_was_replaced_nothing_is_told(home: Town) -> None:
     end = datetime.now(UTC).replace(microsecond=0) + 200 * DAY
     made = await partner(home, SIGNER.sign("erp", end=end))

@@ -95,6 +95,25 @@ def test_what_is_no_certificate_is_refused() -> None:
         assert (found.field, found.rule) == ("certificates[1].certificate", "certificate.form")
 
 
+def test_no_such_version_is_refused() -> None:
+    """Version 2 has no extensions (RFC 5280, 4.1.2.1), and nobody gives such certificates out."""
+    der = _signed().der
+    # TBSCertificate's first field is [0] { INTEGER 2 }, which is version 3.
+    (place,) = (at for at in range(20) if der[at:].startswith(b"\xa0\x03\x02\x01\x02"))
+    for version in (1, 3, 127):
+        with pytest.raises(InvalidArgument) as raised:
+            checked_certificates([der[: place + 4] + bytes([version]) + der[place + 5 :]], "certificates", NOW)
+        assert raised.value.violations[0].rule == "certificate.form"
+
+
+@pytest.mark.parametrize("name", ["erp\nCN=bank", "erp\x1b[2J", "erp\x85", "e" * 64 + "\x7f"])
+def test_nobody_is_called_by_control_characters(name: str) -> None:
+    """The name is shown to people, and written into terminals."""
+    with pytest.raises(InvalidArgument) as raised:
+        checked_certificates([SIGNER.sign(name[-64:], start=NOW - DAY, end=END).der], "certificates", NOW)
+    assert raised.value.violations[0].rule == "certificate.form"
+
+
 def test_one_stands_there_once() -> None:
     der = _signed().der
     with pytest.raises(InvalidArgument) as raised:
