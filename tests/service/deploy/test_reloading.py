@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.launch import Cluster, NotStarted, reload_running
 from deploy.local.own_settings import FILE, WrongSettings
@@ -113,6 +114,16 @@ def test_a_renewed_certificate_is_shown_from_then_on(cluster: Cluster, door: Par
 def test_a_certificate_without_its_key_is_told_and_the_old_one_goes_on(cluster: Cluster, door: PartnersDoor) -> None:
     first = _shown(door)
     (door.folder / "listener.pem").write_bytes(door.root.sign("listener", use=FOR_SERVERS, hosts=(HOST,)).pem)
+    with pytest.raises(NotReloaded, match="is not the key of the certificate"):
+        _say(cluster, door, _CORS)
+    assert not _allowed(cluster)
+    assert _shown(door) == first
+
+
+def test_what_envoy_refuses_is_told_and_the_old_one_goes_on(cluster: Cluster, door: PartnersDoor) -> None:
+    first = _shown(door)
+    short = rsa.generate_private_key(65537, 1024)
+    door.root.sign("listener", use=FOR_SERVERS, hosts=(HOST,), key=short).files(door.folder, "listener")
     with pytest.raises(NotReloaded, match="Envoy goes on with what it had"):
         _say(cluster, door, "")
     assert _shown(door) == first

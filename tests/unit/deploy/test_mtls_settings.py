@@ -124,8 +124,8 @@ def test_its_port_is_nobody_else_s(tmp_path: Path, door: PartnersDoor) -> None:
         alone = settle(tmp_path, first, 0)
         inside = replace(door, port=alone.ports["pages"])
         wanted = RunOrder({first.id: free_port(), second.id: free_port()})
-        for own in (first, second):
-            found = local_regions_of(StateFolder(tmp_path), wanted, _given(tmp_path, inside.settings(own.id)))
+        for which in (first, second):
+            found = local_regions_of(StateFolder(tmp_path), wanted, _given(tmp_path, inside.settings(which.id)))
             assert all(inside.port not in each.ports.values() for each in found)
 
 
