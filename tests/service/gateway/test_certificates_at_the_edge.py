@@ -91,6 +91,44 @@ def test_at_the_plain_listener_nothing_is_told(certified: Edge, name: str) -> No
     assert _called(certified, certified.target, None, **{HEADER: FORGED}) is None
 
 
+@pytest.mark.parametrize(
+    ("smuggled", "code"),
+    [
+        (f"x_forwarded_client_cert: {FORGED}", 400),
+        (f"{HEADER} : {FORGED}", 400),
+        (f"{HEADER}: {FORGED}\r\n{HEADER}: By=a;{FORGED}", 200),
+        (f"other: a\r\n {HEADER}: {FORGED}", 200),
+        (f"other: a\n{HEADER}: {FORGED}", 200),
+        (f"connection: {HEADER}, keep-alive\r\n{HEADER}: {FORGED}", 200),
+        (f"transfer-encoding: chunked\r\ntrailer: {HEADER}\r\n\r\n0\r\n{HEADER}: {FORGED}", 200),
+    ],
+)
+def test_nothing_comes_in_past_the_parser(
+    certified: Edge, door: PartnersDoor, held: HeldCertificate, smuggled: str, code: int
+) -> None:
+    """By another spelling, twice, folded, as a part of another line, as what belongs to the connection alone, behind the body."""
+    asked = [f"GET {PATH} HTTP/1.1", "host: a", *(f"{name}: {each}" for name, each in _bearer(certified).items())]
+    text = "\r\n".join([*asked, smuggled, "", ""]).encode()
+    told = f"Hash={held.digest}"
+    plain = int(certified.target.rpartition(":")[2])
+    for port, context, known in (
+        (plain, None, None),
+        (door.port, door.context(), None),
+        (door.port, door.context(held), told),
+    ):
+        with socket.create_connection(("127.0.0.1", port)) as opened:
+            opened.settimeout(PATIENCE)
+            wrapped = context.wrap_socket(opened, server_hostname="127.0.0.1") if context else opened
+            with wrapped:
+                wrapped.sendall(text)
+                answer = HTTPResponse(wrapped)
+                answer.begin()
+                assert answer.status == code
+        if code == 200:
+            assert _told(certified) == known
+        assert certified.seen.metadata == []
+
+
 def test_an_edge_without_such_a_listener_tells_nothing_either(edge: Edge, client: httpx.Client) -> None:
     edge.seen.metadata.clear()
     assert client.get(PATH, headers=_bearer(edge, **{HEADER: FORGED})).status_code == 200
@@ -177,11 +215,11 @@ def test_a_connection_ends_in_time_and_the_next_shows_its_certificate_anew(
 ) -> None:
     """Nothing that is under way is lost, and a certificate that is no good any more is out with the next connection."""
     monkeypatch.setattr(envoy_config, "CERTIFIED_SECONDS", 1)
-    section = {"port": free_port(), **door.files, "identity": f"127.0.0.1:{free_port()}"}
+    port = free_port()
+    section = {"port": port, **door.files, "identity": f"127.0.0.1:{free_port()}"}
     with running_edge(tmp_path, mtls=section) as edge:
-        address = ("127.0.0.1", section["port"])
         with (
-            socket.create_connection(address) as plain,
+            socket.create_connection(("127.0.0.1", port)) as plain,
             door.context(held).wrap_socket(plain, server_hostname="127.0.0.1") as opened,
         ):
             opened.settimeout(PATIENCE)
