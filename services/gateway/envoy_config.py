@@ -34,6 +34,9 @@ SIGNABLE = (
 )
 """The headers that a signature can cover, beside Authorization and Host, which always go there."""
 _HEADERS_KB = 256
+CERTIFIED_SECONDS = 600
+"""So long a connection with a certificate takes new calls: as long as a token lives. The next one shows its certificate anew."""
+_HANDSHAKE = "10s"
 
 
 def _filter(name: str, kind: str, **fields: object) -> Json:
@@ -223,6 +226,7 @@ def _tracing() -> Json:
 def _connection_manager(config: GatewayConfig, services: list[Service], *, certified: bool = False) -> Json:
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     tracing = {"tracing": _tracing()} if config.telemetry.endpoint else {}
+    lasting = {"max_connection_duration": f"{CERTIFIED_SECONDS}s"} if certified else {}
     return typed(
         kind,
         **tracing,
@@ -243,6 +247,7 @@ def _connection_manager(config: GatewayConfig, services: list[Service], *, certi
         stream_idle_timeout="60s",
         common_http_protocol_options={
             "idle_timeout": "300s",
+            **lasting,
             "max_headers_count": 2 * contract_gate.HEADER_LINES,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
@@ -277,8 +282,8 @@ def _listener(config: GatewayConfig, name: str, address: str, manager: Json, **c
 def _mtls_listener(config: GatewayConfig, services: list[Service], mtls: MtlsSection) -> Json:
     """The listener for partners: TLS 1.3 alone, and a certificate, where one is shown, of one of their authorities.
 
-    Nothing is resumed: each connection shows its certificate, and one that is over is refused with the next. Files that were renewed make it
-    another listener, which takes over.
+    Nothing is resumed: each connection shows its certificate, and one that is over, or was revoked, is refused with the next, which comes in
+    minutes. Files that were renewed make it another listener, which takes over.
     """
     own = {"certificate_chain": {"filename": str(mtls.cert)}, "private_key": {"filename": str(mtls.key)}}
     revoked = {"crl": {"filename": str(mtls.crl)}} if mtls.crl else {}
@@ -297,7 +302,14 @@ def _mtls_listener(config: GatewayConfig, services: list[Service], mtls: MtlsSec
     )
     transport = {"name": "envoy.transport_sockets.tls", "typed_config": socket}
     manager = _connection_manager(config, services, certified=True)
-    made = _listener(config, "mtls", f"{mtls.host}:{mtls.port}", manager, transport_socket=transport)
+    made = _listener(
+        config,
+        "mtls",
+        f"{mtls.host}:{mtls.port}",
+        manager,
+        transport_socket=transport,
+        transport_socket_connect_timeout=_HANDSHAKE,
+    )
     files = [each for each in (mtls.cert, mtls.ca, mtls.crl) if each is not None]
     digest = hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
     return made | {"metadata": {"filter_metadata": {"tongban.files": {"sha256": digest}}}}

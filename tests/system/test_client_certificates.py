@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import hashlib
+import os
+import re
 import ssl
+import sys
 import uuid
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,12 +23,15 @@ import pytest_asyncio
 from deploy.local.demo.office import Office
 from libs.client import AsyncTongban, ByCertificate, OwnCertificate
 from libs.errors import TongbanError, Unauthenticated, Unavailable
+from services.gateway.contracts import client_paths
 from tests.support.partner_certificates import DAY, FOR_SERVERS, REFUSED, HeldCertificate, PartnersDoor, Signer
 from tests.support.patience import PATIENCE
 from tests.support.regions import Regions
+from tests.support.sandbox_region import ROOT
 from tongban.identity.v1 import client_service_pb2, client_service_pb2_grpc, resources_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+GUIDE = ROOT / "docs" / "guides" / "certificates.md"
 MISSING, OTHER = ("CERTIFICATE_NOT_PRESENTED", "missing"), ("CERTIFICATE_NOT_PRESENTED", "other")
 Open = Callable[[HeldCertificate], AsyncTongban]
 
@@ -275,6 +281,42 @@ async def _openssl(door: PartnersDoor, *arguments: str | Path) -> tuple[int, str
         told, _ = await process.communicate(b"GET /healthz HTTP/1.1\r\nHost: partners\r\nConnection: close\r\n\r\n")
     assert process.returncode is not None
     return process.returncode, told.decode(errors="replace")
+
+
+async def test_the_guide_goes_as_it_stands(partner: Partner, partners_door: PartnersDoor, tmp_path: Path) -> None:
+    """Its lines of curl, and of Python by the client's own wheel."""
+    page = GUIDE.read_text(encoding="utf-8")
+    shell, python = (
+        re.findall(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0] for kind in ("sh", "python")
+    )
+    partner.held.files(tmp_path, "own")
+    known = {"SSL_CERT_FILE": str(partners_door.folder / "root.pem"), "PATH": os.environ["PATH"]}
+    known |= {"CURL_CA_BUNDLE": known["SSL_CERT_FILE"], "PYTHONPATH": str(client_paths()[0])}
+    asks, calls = shell.splitlines()
+    assert "-H " in calls
+    calls = calls.partition("/v1/licenses:verify")[0] + partner.path + ' -H "Authorization: Bearer $TOKEN"'
+    script = f"TOKEN=$({asks} | {sys.executable} -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')\n{calls}\n"
+    told = await _said_by(("bash", "-euo", "pipefail", "-c", _here(script, partner, partners_door)), tmp_path, known)
+    assert f'"name":"{partner.client.name}"' in told.replace(" ", ""), told
+    head, _, _ = python.partition("    ...")
+    body = f'    print(region.identity.get_client(name="{partner.client.name}").name)\n'
+    whole = _here(f"from pathlib import Path\n{head}{body}", partner, partners_door)
+    whole = whole.replace("certificate=own)", f"certificate=own, roots=Path({known['SSL_CERT_FILE']!r}).read_bytes())")
+    assert (await _said_by((sys.executable, "-c", whole), tmp_path, known)).strip() == partner.client.name
+
+
+def _here(text: str, partner: Partner, door: PartnersDoor) -> str:
+    """What the guide says, of this region and this partner."""
+    found = text.replace("https://partners.zwfw.example.gov.cn:8443", door.url)
+    return found.replace("client_id=erp", f"client_id={partner.id}").replace('"erp"', f'"{partner.id}"')
+
+
+async def _said_by(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> str:
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE)
+    async with asyncio.timeout(PATIENCE):
+        told, why = await process.communicate()
+    assert process.returncode == 0, why.decode(errors="replace")
+    return told.decode()
 
 
 async def test_openssl_says_so_too(partner: Partner, partners_door: PartnersDoor) -> None:

@@ -14,7 +14,7 @@ from libs.rpc.stages import permission
 from services.identity.access.contracts import AccessOf
 from services.identity.access.demands import tell_demands, tell_quota
 from services.identity.access.findings import REFUSALS, Findings
-from services.identity.access.standing import ANY_KEY, KnownCaller, standing
+from services.identity.access.standing import KnownCaller, proven_at, standing
 from services.identity.core import acting, clients
 from services.identity.core.acting import HeldRight
 from services.identity.core.claims import Claims
@@ -84,7 +84,7 @@ class AccessApi:
             findings.holds(pb.ACCESS_RULE_SUBSTITUTION, actual=known.staff.represented, sources=source)
         if channel is None:
             return known
-        seated = partial(known.at, self._parts.codec.issue(ANY_KEY), channel)
+        seated = partial(known.at, self._parts.codec.issue(proven_at(channel)), channel)
         return findings.ask(pb.ACCESS_RULE_CHANNEL, seated, sources=(channel.name,)) or known
 
     async def _right(

@@ -3,18 +3,27 @@
 from dataclasses import dataclass, replace
 
 from libs.access import roles
+from libs.access.bound_keys import of_certificate
 from libs.db.connection import DatabaseConnection
 from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import assurance, clients, issue
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims
-from services.identity.core.client_rules import Client
+from services.identity.core.client_rules import BY_CERTIFICATE, Client
 from services.identity.core.issue import SignIn, TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.staff_standing import staff_standing
 
-ANY_KEY = "whichever"
-"""Stands for a key that they prove: where their client demands one it is told of, and is no refusal of everything else."""
+_ANY_KEY, _ANY_CERTIFICATE = "whichever", of_certificate("A" * 43)
+
+
+def proven_at(client: Client | None = None) -> str:
+    """Returns what stands for the key that they prove, or the certificate with which they come, as their client demands.
+
+    What it demands is told of, and is no refusal of everything else.
+    """
+    certified = client is not None and client.sender_constraint == BY_CERTIFICATE
+    return _ANY_CERTIFICATE if certified else _ANY_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +65,15 @@ async def standing(parts: Parts, connection: DatabaseConnection, name: str, subs
         FailedPrecondition: PERSON_NOT_ACTIVE, STAFF_NOT_ACTIVE.
         PermissionDenied: CLIENT_NOT_ACTIVE, SUBSTITUTION_NOT_ACTIVE.
     """
-    kind, made = parse_subject(name).kind, parts.codec.issue(ANY_KEY)
+    kind = parse_subject(name).kind
     if kind is SubjectKind.CLIENT:
         client = await clients.client(connection, name)
+        made = parts.codec.issue(proven_at(client))
         return KnownCaller(issue.for_client(made, client, client.scopes), 0, (client.name,), client=client)
     if kind is SubjectKind.STAFF:
         return await _staff(parts, connection, name, substitution)
     person = await active_person(connection, name)
-    claims = issue.access(made, person.name, ActorKind.PERSON, roles.PERSON)
+    claims = issue.access(parts.codec.issue(proven_at()), person.name, ActorKind.PERSON, roles.PERSON)
     return KnownCaller(replace(claims, acr=person.assurance, former=person.former_names), person.assurance)
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import hashlib
+import socket
 import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,16 @@ def held(door: PartnersDoor) -> HeldCertificate:
 
 
 @pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory, door: PartnersDoor) -> Iterator[Edge]:
+def revoked(door: PartnersDoor) -> HeldCertificate:
+    return door.signer.sign("revoked")
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory, door: PartnersDoor, revoked: HeldCertificate) -> Iterator[Edge]:
     """An edge with a listener for partners."""
-    section = {"port": door.port, **door.files, "identity": f"127.0.0.1:{free_port()}"}
+    crl = door.folder / "crl.pem"
+    crl.write_bytes(door.signer.revoking(revoked))
+    section = {"port": door.port, **door.files, "crl": str(crl), "identity": f"127.0.0.1:{free_port()}"}
     with running_edge(tmp_path_factory.mktemp("edge"), mtls=section) as running:
         yield running
 
@@ -80,6 +89,44 @@ def test_at_the_plain_listener_nothing_is_told(certified: Edge, name: str) -> No
         assert client.get(PATH, headers=twice).status_code == 200
         assert _told(certified) is None
     assert _called(certified, certified.target, None, **{HEADER: FORGED}) is None
+
+
+@pytest.mark.parametrize(
+    ("smuggled", "code"),
+    [
+        (f"x_forwarded_client_cert: {FORGED}", 400),
+        (f"{HEADER} : {FORGED}", 400),
+        (f"{HEADER}: {FORGED}\r\n{HEADER}: By=a;{FORGED}", 200),
+        (f"other: a\r\n {HEADER}: {FORGED}", 200),
+        (f"other: a\n{HEADER}: {FORGED}", 200),
+        (f"connection: {HEADER}, keep-alive\r\n{HEADER}: {FORGED}", 200),
+        (f"transfer-encoding: chunked\r\ntrailer: {HEADER}\r\n\r\n0\r\n{HEADER}: {FORGED}", 200),
+    ],
+)
+def test_nothing_comes_in_past_the_parser(
+    certified: Edge, door: PartnersDoor, held: HeldCertificate, smuggled: str, code: int
+) -> None:
+    """By another spelling, twice, folded, as a part of another line, as what belongs to the connection alone, behind the body."""
+    asked = [f"GET {PATH} HTTP/1.1", "host: a", *(f"{name}: {each}" for name, each in _bearer(certified).items())]
+    text = "\r\n".join([*asked, smuggled, "", ""]).encode()
+    told = f"Hash={held.digest}"
+    plain = int(certified.target.rpartition(":")[2])
+    for port, context, known in (
+        (plain, None, None),
+        (door.port, door.context(), None),
+        (door.port, door.context(held), told),
+    ):
+        with socket.create_connection(("127.0.0.1", port)) as opened:
+            opened.settimeout(PATIENCE)
+            wrapped = context.wrap_socket(opened, server_hostname="127.0.0.1") if context else opened
+            with wrapped:
+                wrapped.sendall(text)
+                answer = HTTPResponse(wrapped)
+                answer.begin()
+                assert answer.status == code
+        if code == 200:
+            assert _told(certified) == known
+        assert certified.seen.metadata == []
 
 
 def test_an_edge_without_such_a_listener_tells_nothing_either(edge: Edge, client: httpx.Client) -> None:
@@ -126,6 +173,16 @@ async def test_what_is_no_good_is_refused_in_the_handshake(certified: Edge, door
     assert certified.seen.metadata == []
 
 
+async def test_what_was_revoked_is_refused_in_the_handshake(
+    certified: Edge, door: PartnersDoor, held: HeldCertificate, revoked: HeldCertificate
+) -> None:
+    async with door.client(revoked) as client:
+        with pytest.raises(REFUSED):
+            await client.get(PATH, headers=_bearer(certified))
+    assert certified.seen.metadata == []
+    assert await _asked(certified, door, held)
+
+
 async def test_older_tls_is_not_spoken(door: PartnersDoor, certified: Edge, held: HeldCertificate) -> None:
     context = door.context(held)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -138,17 +195,53 @@ def test_files_that_were_renewed_are_taken_up_without_a_restart(
     certified: Edge, door: PartnersDoor, held: HeldCertificate
 ) -> None:
     """The gateway's own process writes the configuration when it starts: Envoy goes on, by the new files."""
-    ca = Path(door.files["ca"])
-    before, other = ca.read_bytes(), Signer("others")
+    ca, crl = Path(door.files["ca"]), door.folder / "crl.pem"
+    before, listed, other = ca.read_bytes(), crl.read_bytes(), Signer("others")
     mine = other.sign("erp")
     ca.write_bytes(other.pem)
+    crl.write_bytes(other.revoking())
     envoy_config.write(certified.config)
     try:
         _await_change(certified, door, mine, held)
     finally:
         ca.write_bytes(before)
+        crl.write_bytes(listed)
         envoy_config.write(certified.config)
         _await_change(certified, door, held, mine)
+
+
+def test_a_connection_ends_in_time_and_the_next_shows_its_certificate_anew(
+    tmp_path: Path, door: PartnersDoor, held: HeldCertificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is under way is lost, and a certificate that is no good any more is out with the next connection."""
+    monkeypatch.setattr(envoy_config, "CERTIFIED_SECONDS", 1)
+    port = free_port()
+    section = {"port": port, **door.files, "identity": f"127.0.0.1:{free_port()}"}
+    with running_edge(tmp_path, mtls=section) as edge:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            door.context(held).wrap_socket(plain, server_hostname="127.0.0.1") as opened,
+        ):
+            opened.settimeout(PATIENCE)
+            end, calls = time.monotonic() + PATIENCE, 0
+            while time.monotonic() < end and _answered_on(opened, edge):
+                calls += 1
+        assert calls > 0
+        assert time.monotonic() < end, "the connection goes on for ever"
+
+
+def _answered_on(opened: ssl.SSLSocket, edge: Edge) -> bool:
+    """Asks once by a connection; whether it goes on."""
+    headers = "".join(f"{name}: {value}\r\n" for name, value in _bearer(edge).items())
+    try:
+        opened.sendall(f"GET {PATH} HTTP/1.1\r\nhost: partners\r\n{headers}\r\n".encode())
+        answer = HTTPResponse(opened)
+        answer.begin()
+    except (OSError, HTTPException):
+        return False
+    assert answer.status == 200
+    answer.read()
+    return not answer.will_close
 
 
 def _await_change(edge: Edge, door: PartnersDoor, lets_in: HeldCertificate, keeps_out: HeldCertificate) -> None:

@@ -87,6 +87,14 @@ def test_at_all_other_listeners_a_caller_s_word_is_taken_away(tmp_path: Path, do
     assert found["mtls"]["forward_client_cert_details"] == "SANITIZE_SET"
 
 
+def test_who_begins_no_handshake_holds_no_connection(tmp_path: Path, door: PartnersDoor) -> None:
+    """The number of connections is limited, for both listeners together."""
+    here, _ = _settled(tmp_path, _given(tmp_path, door.settings(LIUAN.id)))
+    write_all(here)
+    made = bootstrap(_gateway(here), [])["static_resources"]["listeners"][1]["filter_chains"][0]
+    assert made["transport_socket_connect_timeout"] == "10s"
+
+
 def test_what_is_revoked_is_looked_up_where_a_list_is_given(tmp_path: Path, door: PartnersDoor) -> None:
     crl = tmp_path / "crl.pem"
     crl.write_bytes(door.signer.revoking())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.identity.api_clients.clients import a_machine, called, make
+from tests.service.identity.api_clients.clients import a_machine, called, make, make_channel, update
 from tests.support.town import Town, reason_of
 from tongban.errors.v1 import error_reason_pb2
 from tongban.identity.v1 import access_service_pb2 as pb
@@ -54,6 +54,25 @@ async def test_key_signature_and_addresses_are_told_with_their_client(home: Town
         assert outside.outcome == pb.ACCESS_OUTCOME_REFUSED
         assert _by_rule(outside)["ADDRESS"].reason == error_reason_pb2.ERROR_REASON_CLIENT_ADDRESS_NOT_ALLOWED
     assert await reason_of(_ask(home, await home.person(), address="203.0.113.9")) == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize("constraint", ["DPOP", "MTLS"])
+async def test_that_a_key_or_a_certificate_is_demanded_refuses_nothing_else(home: Town, constraint: str) -> None:
+    """Of a client itself, and of people at a channel: by whatever they prove they would come in."""
+    demanded = {"sender_constraint": resources_pb2.SenderConstraint.Value(f"SENDER_CONSTRAINT_{constraint}")}
+    made, channel = await make(home, a_machine(), scopes=[LIST], **demanded), await make_channel(home, a_machine("ch"))
+    channel = await update(home, channel, **demanded)
+    person = await home.person()
+    for source, answer in (
+        (made.name, await _ask(home, made.name)),
+        (channel.name, await _ask(home, person, client=channel.name)),
+    ):
+        told = _by_rule(answer)
+        assert told["ACCOUNT"].fulfilled
+        assert "CHANNEL" not in told or told["CHANNEL"].fulfilled
+        demand = told["SENDER_CONSTRAINT"]
+        assert (demand.required, list(demand.sources)) == (f"SENDER_CONSTRAINT_{constraint}", [source])
+    assert (await _ask(home, made.name)).outcome == pb.ACCESS_OUTCOME_POSSIBLE
 
 
 async def test_what_is_spent_of_a_quota_is_told_and_the_days_end_refuses(home: Town) -> None:
