@@ -20,10 +20,15 @@ class OwnCertificate:
     key: Path
 
     def for_http(self, roots: bytes | None) -> ssl.SSLContext:
-        """Returns how HTTP connections are opened with it, by TLS 1.3, to who is known by ``roots`` (PEM; None for the system's)."""
+        """Returns how HTTP connections are opened with it, by TLS 1.3, to who is known by ``roots`` (PEM; None for the system's).
+
+        Raises:
+            OSError: a file is not there, or is none; the key is encrypted, or another certificate's (ssl.SSLError).
+        """
         context = ssl.create_default_context(cadata=roots.decode("ascii") if roots else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(self.certificate, self.key)
+        # Without a password OpenSSL would ask for that of an encrypted key at the terminal, and wait.
+        context.load_cert_chain(self.certificate, self.key, password="")
         return context
 
     def for_grpc(self, roots: bytes | None) -> grpc.ChannelCredentials:
