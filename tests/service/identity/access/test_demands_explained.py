@@ -59,7 +59,9 @@ async def test_key_signature_and_addresses_are_told_with_their_client(home: Town
 @pytest.mark.parametrize("constraint", ["DPOP", "MTLS"])
 async def test_that_a_key_or_a_certificate_is_demanded_refuses_nothing_else(home: Town, constraint: str) -> None:
     """Of a client itself, and of people at a channel: by whatever they prove they would come in."""
-    demanded = {"sender_constraint": resources_pb2.SenderConstraint.Value(f"SENDER_CONSTRAINT_{constraint}")}
+    demanded: dict[str, Any] = {
+        "sender_constraint": resources_pb2.SenderConstraint.Value(f"SENDER_CONSTRAINT_{constraint}")
+    }
     made, channel = await make(home, a_machine(), scopes=[LIST], **demanded), await make_channel(home, a_machine("ch"))
     channel = await update(home, channel, **demanded)
     person = await home.person()
