@@ -16,7 +16,6 @@ from deploy.local.regions import LIUAN
 from tests.support.partner_certificates import DAY, FOR_SERVERS, PartnersDoor, Signer
 
 SOON = timedelta(days=30)
-NOW = datetime.now(UTC)
 Spoil = Callable[[PartnersDoor, PartnerFiles], None]
 
 
@@ -109,14 +108,15 @@ def test_what_can_t_be_stops_the_start_and_is_told(
 def test_what_is_over_or_ends_soon_is_told(door: PartnersDoor, files: PartnerFiles) -> None:
     """A list that is over keeps all partners out, as if their certificates were: that stops no start, and must be told."""
     assert files.crl is not None
-    whole = [*over_or_soon(files, NOW - SOON, SOON)]
+    now = datetime.now(UTC)
+    whole = [*over_or_soon(files, now - SOON, SOON)]
     assert whole == []
-    files.crl.write_bytes(door.signer.revoking(end=NOW - DAY))
-    door.root.sign("listener", use=FOR_SERVERS, end=NOW + 3 * DAY).files(door.folder, "listener")
-    told = dict(over_or_soon(files, NOW, SOON))
+    files.crl.write_bytes(door.signer.revoking(end=now - DAY))
+    door.root.sign("listener", use=FOR_SERVERS, end=now + 3 * DAY).files(door.folder, "listener")
+    told = dict(over_or_soon(files, now, SOON))
     assert told == {
-        f"{files.crl}: the list of CN=partners is over since {NOW - DAY:%F}": True,
-        f"{files.cert}: the listener's certificate ends on {NOW + 3 * DAY:%F}": False,
+        f"{files.crl}: the list of CN=partners is over since {now - DAY:%F}": True,
+        f"{files.cert}: the listener's certificate ends on {now + 3 * DAY:%F}": False,
     }
     assert list(files.faults()) == []
     (door.folder / FILE).write_text(f'{door.settings(LIUAN.id)}crl = "{files.crl}"\n', encoding="utf-8")
