@@ -169,7 +169,8 @@ def reload_running(state: StateFolder) -> list[str]:
         raise NotStarted(f"nothing runs from {state.folder}")
     if before.reloads is None:
         raise NotStarted("what runs was started by a version that can't: `./run down`, then `./run up`")
-    os.kill(holder, RELOAD)
+    with suppress(ProcessLookupError):  # it ends at this moment, and does not answer
+        os.kill(holder, RELOAD)
     end = time.monotonic() + _RELOAD_WITHIN
     while (now := state.read()) is None or now.reloads == before.reloads:
         if state.holder() != holder or time.monotonic() > end:

@@ -56,15 +56,6 @@ class ClientEnds:
                 await attempt(_TASK, partial(self._tell_of_certificates, row.name))
 
     async def _tell(self, name: str) -> None:
-        command = Command(
-            caller=_SELF,
-            method="clients:expiring",
-            request_id=derived_request_id("client-expiring", name),
-            digest=name.encode(),
-            response_type=resources.Client,
-            actor=_SELF,
-        )
-
         async def work(tx: Transaction) -> None:
             # Read anew under its lock: it may have been told of, moved or suspended meanwhile.
             row = await store.lock(tx.connection, name, "")
@@ -74,18 +65,9 @@ class ClientEnds:
                 tx.record(row.name)
                 tx.emit(row.name, _event(row, days))
 
-        await self.parts.uow.step(command, work)
+        await self.parts.uow.step(_command("expiring", name), work)
 
     async def _tell_of_certificates(self, name: str) -> None:
-        command = Command(
-            caller=_SELF,
-            method="clients:certificates-expiring",
-            request_id=derived_request_id("client-certificates-expiring", name),
-            digest=name.encode(),
-            response_type=resources.Client,
-            actor=_SELF,
-        )
-
         async def work(tx: Transaction) -> None:
             # Read anew under its lock, as above; a rotation may have taken the place of what was due.
             row = await store.lock(tx.connection, name, "")
@@ -99,7 +81,18 @@ class ClientEnds:
                 if each.thumbprint in due:
                     tx.emit(row.name, _certificate_event(row, each))
 
-        await self.parts.uow.step(command, work)
+        await self.parts.uow.step(_command("certificates-expiring", name), work)
+
+
+def _command(what: str, client: str) -> Command:
+    return Command(
+        caller=_SELF,
+        method=f"clients:{what}",
+        request_id=derived_request_id(f"client-{what}", client),
+        digest=client.encode(),
+        response_type=resources.Client,
+        actor=_SELF,
+    )
 
 
 def _certificate_event(row: Client, certificate: ClientCertificate) -> events.ClientCertificateExpiring:
