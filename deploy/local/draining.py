@@ -40,7 +40,7 @@ class EnvoyDrain:
                 (await client.post("/healthcheck/fail")).raise_for_status()
                 while await _under_way(client):  # noqa: ASYNC110 - another process ends them
                     await asyncio.sleep(_LOOK_SECONDS)
-        except (httpx.HTTPError, TimeoutError, ValueError, LookupError):  # whatever it says, it is to end
+        except (httpx.HTTPError, TimeoutError, ValueError, LookupError, TypeError):  # whatever it says, it is to end
             return
 
 

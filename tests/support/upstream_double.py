@@ -4,19 +4,17 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from tests.support.backends import HOST
+from tests.support.json_server import json_server
 
 Key = ECKey | RSAKey
 
@@ -118,33 +116,8 @@ def upstream_double() -> Iterator[UpstreamDouble]:
     """Runs a provider for the length of the block."""
     found = UpstreamDouble(rsa_key("idp-1"))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer({})
+    def answer(path: str, body: bytes) -> tuple[int, object]:
+        return found.answer(path, {name: value for name, (value,) in parse_qs(body.decode()).items()})
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"])).decode()
-            self._answer({name: value for name, (value,) in parse_qs(body).items()})
-
-        def _answer(self, form: dict[str, str]) -> None:
-            status, told = found.answer(self.path, form)
-            content = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Tells nothing: codes and numbers go by here."""
-
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    found.issuer = f"http://{HOST}:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with json_server(answer) as found.issuer:
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
