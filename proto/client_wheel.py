@@ -113,12 +113,12 @@ def _stage(folder: Path) -> None:
         target.write_text(content)
 
 
-def make() -> Path:
-    """Makes the wheel; returns its path."""
+def make(folder: Path = OUT) -> Path:
+    """Makes the wheel in a folder, by default where it lies ready for partners; returns its path."""
     with tempfile.TemporaryDirectory() as scratch:
         _stage(Path(scratch))
-        OUT.mkdir(exist_ok=True)
-        (built,) = WheelBuilder(scratch).build(directory=str(OUT), versions=["standard"])
+        folder.mkdir(exist_ok=True)
+        (built,) = WheelBuilder(scratch).build(directory=str(folder), versions=["standard"])
     return Path(built)
 
 
