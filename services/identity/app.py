@@ -62,6 +62,7 @@ from services.identity.openid.device_grants import DeviceGrants
 from services.identity.openid.devices import Devices
 from services.identity.openid.endpoints import OpenIdEndpoints
 from services.identity.openid.enrollment_pages import EnrollmentPages
+from services.identity.openid.key_ways import KeyWay, by_certificate, by_passkey
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
@@ -73,7 +74,7 @@ from services.identity.sign_in_grants.api import SignInGrantApi
 from services.identity.signatures.endpoint import SignatureEndpoint
 from services.identity.signin.api import SignInApi
 from services.identity.signin.passwords import BreachedPasswords, Passwords
-from services.identity.signin.service import Enrollments, PasskeySignIns, SignIns
+from services.identity.signin.service import CertificateJudge, Enrollments, KeySignIns, PasskeyJudge, SignIns
 from services.identity.signin.worker import Forgetter
 from services.identity.staff.api import StaffApi
 from services.identity.substitutions.api import SubstitutionApi
@@ -130,8 +131,13 @@ async def app(process: Process) -> App:
     )
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     if config.http is not None:
-        enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file))
-        endpoints = _endpoints(process, parts, shared, enrollments)
+        judge = CertificateJudge(parts, process.provider, config.sign_in.certificates)
+        enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file), judge)
+        ways = [
+            by_passkey(KeySignIns(parts, PasskeyJudge(parts))),
+            by_certificate(KeySignIns(parts, judge), config.sign_in.certificates),
+        ]
+        endpoints = _endpoints(process, parts, shared, enrollments, ways)
         process.beside(HttpServer(endpoints.app(), config.http).run)
         if config.mtls_http is not None:
             door = GatewayDoor.of(config.tls, config.region.id)
@@ -216,7 +222,7 @@ def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[objec
         "RegionService": [shared.regions],
         "TokenService": [TokenApi(parts, shared.exchange)],
         "SignInService": [
-            SignInApi(parts, shared.sign_ins),
+            SignInApi(parts, shared.sign_ins, certificates=config.sign_in.certificates is not None),
             SignInGrantApi(parts),
             UpstreamApi(parts, config.upstreams),
             AccountLinkApi(parts),
@@ -226,7 +232,9 @@ def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[objec
     }
 
 
-def _endpoints(process: Process, parts: Parts, shared: _Shared, enrollments: Enrollments) -> OAuthEndpoints:
+def _endpoints(
+    process: Process, parts: Parts, shared: _Shared, enrollments: Enrollments, ways: list[KeyWay]
+) -> OAuthEndpoints:
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
     exchange, sign_ins = shared.exchange, shared.sign_ins
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
@@ -236,10 +244,10 @@ def _endpoints(process: Process, parts: Parts, shared: _Shared, enrollments: Enr
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
     openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about, parts.proofs)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
-    enrolling, passkeys = EnrollmentPages(enrollments, pages), PasskeySignIns(parts)
+    enrolling = EnrollmentPages(enrollments, pages, ways)
     upstreams = UpstreamPages(Visits(parts, shared.providers), sign_ins, pages)
     browsers = SignInPages(
-        authorizations, devices, sign_ins, passkeys, enrolling, upstreams, Logout(parts), pages, process.tracing
+        authorizations, devices, sign_ins, ways, enrolling, upstreams, Logout(parts), pages, process.tracing
     )
     signatures = SignatureEndpoint(parts, process.verifier(parts.codec.keys))
     routes = [*openid.routes(), *browsers.routes(), *signatures.routes()]

@@ -1,7 +1,7 @@
 """The identity service's configuration, beside what every service has."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, IPvAnyNetwork, model_validator
 
@@ -57,6 +57,7 @@ class Windows(Section):
 
 
 _FIELD = "^[a-z][a-z0-9_]{0,62}$"
+_ORIGIN = r"^(https?|wss?)://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
 _RESOURCE = "^(//[a-z0-9][a-z0-9-]{0,30}[a-z0-9]/)?dataResources/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
@@ -220,6 +221,30 @@ class Upstreams(Section):
     seconds: float = Field(default=5.0, gt=0, le=20)
 
 
+class SignInCertificates(Section):
+    """Whose certificates people sign in by (docs/guides/sign-in.md).
+
+    Attributes:
+        authorities: PEM, SM2: the roots that are trusted with it, and authorities below them.
+        crl: PEM: what they have revoked, of each authority of a chain a list that holds; read anew when it changes. None where nothing is looked up.
+        assurance: how far a certificate that names its holder's number is believed.
+        script: what reaches the devices, of their maker: a script that the pages run, which offers ``tongbanCertificate.sign``.
+        connect: origins that this script may call, such as `https://127.0.0.1:9443` of a program on the person's computer.
+    """
+
+    authorities: Path
+    crl: Path | None = None
+    assurance: int = Field(default=3, ge=1, le=4)
+    script: Path
+    connect: tuple[Annotated[str, Field(pattern=_ORIGIN)], ...] = ()
+
+
+class SignIn(Section):
+    """What people sign in with beside what needs no settings."""
+
+    certificates: SignInCertificates | None = None
+
+
 class Config(ServiceConfig):
     """The identity service's configuration.
 
@@ -237,6 +262,7 @@ class Config(ServiceConfig):
     verifiers: Verifiers = Verifiers()
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
+    sign_in: SignIn = SignIn()
     notify: Notify = Notify()
     logout: Logouts = Logouts()
     webhooks: Webhooks = Webhooks()

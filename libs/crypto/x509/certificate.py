@@ -42,6 +42,7 @@ class Certificate:
         purposes: object identifiers of the extended key usages (see ``roles.Role``), None if the extension is absent.
         key_identifier: the subject's key identifier or b"".
         authority_key_identifier: the issuer's key identifier or b"".
+        resident_number: the number of the subject's resident identity card, where the authority put it in (1.2.156.10260.4.1.1), or "".
         unknown_critical: object identifiers of critical extensions that ``verify_chain`` does not process.
         faults: what is contradictory or unreadable in it; no chain with such a certificate holds.
         tolerated: how it is encoded other than by DER, and was read all the same.
@@ -65,6 +66,7 @@ class Certificate:
     key_identifier: bytes = field(repr=False, compare=False)
     authority_key_identifier: bytes = field(repr=False, compare=False)
     unknown_critical: tuple[str, ...] = field(compare=False)
+    resident_number: str = field(repr=False, compare=False, default="")
     faults: tuple[str, ...] = field(compare=False, default=())
     tolerated: tuple[str, ...] = field(compare=False, default=())
 
@@ -162,6 +164,7 @@ def _read(der: bytes, whole: Tlv) -> dict[str, Any]:
         "key_identifier": extensions.key_identifier,
         "authority_key_identifier": extensions.authority_key_identifier,
         "unknown_critical": extensions.unknown_critical,
+        "resident_number": extensions.resident_number,
         "faults": faults,
     }
 

@@ -3,6 +3,7 @@
 An extension that can't be read does not make the certificate unreadable: it is a fault, and no chain with it holds.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -32,6 +33,9 @@ _KEY_ID, _KEY_USAGE, _NAMES, _CONSTRAINTS, _AUTHORITY, _PURPOSES = (
     "2.5.29.35",
     "2.5.29.37",
 )
+_IDENTITY = "1.2.156.10260.4.1.1"
+"""The number of the person's document (GB/T 20518, private extensions)."""
+_RESIDENT_NUMBER = re.compile(rb"(?<![0-9])[0-9]{17}[0-9X](?![0-9A-Za-z])")
 _PROCESSED = frozenset((_KEY_ID, _KEY_USAGE, _NAMES, _CONSTRAINTS, _AUTHORITY, _PURPOSES))
 _IN_AUTHORITY = 0x80
 
@@ -46,6 +50,7 @@ class Extensions:
     purposes: frozenset[str] | None = None
     key_identifier: bytes = b""
     authority_key_identifier: bytes = b""
+    resident_number: str = ""
     unknown_critical: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     _seen: set[str] = field(default_factory=set)
@@ -63,6 +68,8 @@ class Extensions:
         if oid in self._seen:
             self.faults += (f"{oid} twice",)
         self._seen.add(oid)
+        if oid == _IDENTITY:
+            self.resident_number = _resident_number(value.content)
         if oid not in _PROCESSED:
             self.unknown_critical += (oid,) if critical else ()
             return
@@ -110,3 +117,9 @@ def _usages(bits: bytes) -> frozenset[KeyUsage]:
     return frozenset(
         usage for place, usage in enumerate(KeyUsage) if place < size and octets[place // 8] & 0x80 >> place % 8
     )
+
+
+def _resident_number(value: bytes) -> str:
+    """Returns the one number of a resident identity card that stands there: authorities wrap it in one way or another."""
+    found = set(_RESIDENT_NUMBER.findall(value))
+    return found.pop().decode() if len(found) == 1 else ""

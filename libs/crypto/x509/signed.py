@@ -86,6 +86,21 @@ def unarmor(text: bytes, label: str) -> bytes:
     return bytes(der)
 
 
+def unarmor_all(text: bytes, label: str) -> list[bytes]:
+    """Returns the DER of each PEM in a file, all with this label.
+
+    Raises:
+        MalformedCertificate: if one is not, or there is none.
+    """
+    try:
+        found = list(pem.unarmor(text, multiple=True))
+    except ValueError as error:
+        raise MalformedCertificate("not PEM") from error
+    if others := {each for each, _, _ in found} - {label}:
+        raise MalformedCertificate(f"PEM of {', '.join(sorted(others))}, wanted {label}")
+    return [bytes(der) for _, _, der in found]
+
+
 class _Element(NamedTuple):
     whole: bytes
     content: bytes

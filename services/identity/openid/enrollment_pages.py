@@ -1,5 +1,6 @@
-"""The page at which somebody sets what they sign in with: a password, one-time codes, a passkey."""
+"""The page at which somebody sets what they sign in with: a password, one-time codes, a passkey, a certificate."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import segno
@@ -7,16 +8,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.identity.core.token_form import TokenForm, read_form
+from services.identity.openid.key_ways import KeyWay
 from services.identity.openid.pages import BrowserPages, status_of
-from services.identity.signin.service import LONGEST_NAME, AuthenticatorKind, EnrollmentRow, Enrollments
+from services.identity.signin.service import (
+    LONGEST_NAME,
+    AuthenticatorKind,
+    EnrollmentRow,
+    Enrollments,
+    SignInNotJudged,
+)
 
 
 class EnrollmentPages:
     """Serves it, in the form that belongs to what is set."""
 
-    def __init__(self, enrollments: Enrollments, pages: BrowserPages) -> None:
+    def __init__(self, enrollments: Enrollments, pages: BrowserPages, keys: Sequence[KeyWay]) -> None:
         self._enrollments = enrollments
         self._pages = pages
+        self._scripts = {each.called: each.scripts for each in keys}
 
     async def shown(self, request: Request) -> Response:
         """Shows the page."""
@@ -38,11 +47,20 @@ class EnrollmentPages:
         if kind is AuthenticatorKind.PASSKEY:
             added = await self._enrollments.set_passkey(ticket, form.get("credential"), form.get("name"))
             return "" if added else "refused", "passkey_saved"
+        if kind is AuthenticatorKind.CERTIFICATE:
+            return await self._set_certificate(ticket, form.get("credential")), "certificate_saved"
         if kind is AuthenticatorKind.ONE_TIME_CODE:
             right = await self._enrollments.set_code(ticket, form.get("code"))
             return "" if right else "wrong", "code_saved"
         fault = await self._enrollments.set_password(ticket, form.get("password"), form.get("again"))
         return fault.value if fault else "", "saved"
+
+    async def _set_certificate(self, ticket: str, answer: str) -> str:
+        """Returns why it is not taken, or an empty text."""
+        try:
+            return "" if await self._enrollments.set_certificate(ticket, answer) else "refused"
+        except SignInNotJudged:
+            return "certificate_away"
 
     async def _page(self, request: Request, ticket: str, opened: EnrollmentRow, fault: str = "") -> Response:
         template, values = await self._shape(opened)
@@ -52,7 +70,14 @@ class EnrollmentPages:
         """Returns the template, and what it shows."""
         if opened.kind is AuthenticatorKind.PASSKEY:
             options = await self._enrollments.passkey_options(opened, self._pages.region)
-            return "enroll_passkey.html", {"passkeys": True, "options": options, "longest": LONGEST_NAME}
+            return "enroll_passkey.html", {
+                "scripts": self._scripts["passkey"],
+                "options": options,
+                "longest": LONGEST_NAME,
+            }
+        if opened.kind is AuthenticatorKind.CERTIFICATE:
+            text = self._enrollments.certificate_text(opened)
+            return "enroll_certificate.html", {"scripts": self._scripts["certificate"], "text": text}
         if opened.kind is AuthenticatorKind.ONE_TIME_CODE:
             setup = self._enrollments.code_setup(opened, self._pages.region)
             drawn = segno.make(setup.uri, error="m").svg_inline(

@@ -1,7 +1,10 @@
-"""The pages at which people sign in, agree and set what they sign in with: Chinese and English, without a script but that of passkeys."""
+"""The pages at which people sign in, agree and set what they sign in with: Chinese and English, without a script but those of keys."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,12 +17,44 @@ from libs.rpc import languages
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
 )
-_SCRIPTED = "; script-src {script}; connect-src {asked}"
-"""Of pages with passkeys: they run one file, which asks one path."""
-SCRIPT_PATH, CHALLENGE_PATH = "/oauth/passkeys.js", "/oauth/passkey-challenge"
+_SCRIPTED = "; script-src {scripts}; connect-src {asked}"
+"""Of pages on which somebody shows a key: they run few files, which ask few addresses."""
+_STATUSES = MappingProxyType({"soon": 429, "certificate_away": 503})
 _HEADERS = {"referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "cache-control": "no-store"}
 SESSION_COOKIE, BROWSER_COOKIE = "tongban-session", "tongban-browser"
 _DAY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class PageScript:
+    """A script that pages run.
+
+    Attributes:
+        path: where it is.
+        text: it.
+        asks: what it may call: paths of ours, and origins of others.
+    """
+
+    path: str
+    text: bytes
+    asks: tuple[str, ...] = ()
+
+    @property
+    def etag(self) -> str:
+        """Changes with the text."""
+        return f'"{hashlib.sha256(self.text).hexdigest()[:32]}"'
+
+    async def answer(self, request: Request) -> Response:
+        """Answers with it; a browser asks each time whether it is still the same."""
+        headers = {"x-content-type-options": "nosniff", "cache-control": "no-cache", "etag": self.etag}
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self.text, headers=headers, media_type="text/javascript")
+
+
+def own_script(file: str, *asks: str) -> PageScript:
+    """Returns a script of ours."""
+    return PageScript(f"/oauth/{file}", (files("services.identity.openid") / file).read_bytes(), asks)
 
 
 class BrowserPages:
@@ -34,14 +69,21 @@ class BrowserPages:
         self._templates = jinja2.Environment(
             loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
         )
-        self._templates.globals.update(region=region, script=SCRIPT_PATH)
-        self._script = (files("services.identity.openid") / "passkeys.js").read_bytes()
-        self._etag = f'"{hashlib.sha256(self._script).hexdigest()[:32]}"'
-        self._scripted = _SCRIPTED.format(script=base_url + SCRIPT_PATH, asked=base_url + CHALLENGE_PATH)
+        self._templates.globals.update(region=region)
+        self._base_url = base_url
         self.region = region
         self._secure = base_url.startswith("https://")
 
-    def page(self, request: Request, template: str, *, status: int = 200, target: str = "", **values: Any) -> Response:
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        status: int = 200,
+        target: str = "",
+        scripts: Sequence[PageScript] = (),
+        **values: Any,
+    ) -> Response:
         """Renders a page.
 
         Args:
@@ -49,22 +91,25 @@ class BrowserPages:
             template: which page.
             status: of HTTP.
             target: where the browser is sent when its form was taken, if anywhere else than here.
-            values: what the template takes; with ``passkeys`` the page runs the script of passkeys.
+            scripts: what the page runs, in this order.
+            values: what the template takes.
         """
         language = asked_language(request, values.get("locales", ""))
-        text = self._templates.get_template(template).render(lang=language, **values)
+        paths = [each.path for each in scripts]
+        text = self._templates.get_template(template).render(lang=language, scripts=paths, **values)
         # A browser also holds where a form's answer sends it to the list of targets (CSP 3, 6.1.10).
         targets = " ".join(("'self'", *filter(None, (_origin(target),))))
-        policy = _POLICY.format(targets=targets) + (self._scripted if values.get("passkeys") else "")
+        policy = _POLICY.format(targets=targets) + self._scripted(scripts)
         headers = {**_HEADERS, "content-security-policy": policy, "content-language": language}
         return HTMLResponse(text, status, headers=headers)
 
-    async def script(self, request: Request) -> Response:
-        """Answers with the script of passkeys; a browser asks each time whether it is still the same."""
-        headers = {"x-content-type-options": "nosniff", "cache-control": "no-cache", "etag": self._etag}
-        if request.headers.get("if-none-match") == self._etag:
-            return Response(status_code=304, headers=headers)
-        return Response(self._script, headers=headers, media_type="text/javascript")
+    def _scripted(self, scripts: Sequence[PageScript]) -> str:
+        """Returns what a page's policy says of its scripts: their whole addresses, and those that they may call."""
+        if not scripts:
+            return ""
+        asked = [self._base_url + to if to.startswith("/") else to for each in scripts for to in each.asks]
+        found = [self._base_url + each.path for each in scripts]
+        return _SCRIPTED.format(scripts=" ".join(found), asked=" ".join(dict.fromkeys(asked)))
 
     def refused(self, request: Request, kind: str, *, status: int = 400, **values: Any) -> Response:
         """Renders the page that says why this goes no further."""
@@ -90,9 +135,7 @@ class BrowserPages:
 
 def status_of(fault: str) -> int:
     """Returns the status of a page by what is wrong with what was sent to it."""
-    if not fault:
-        return 200
-    return 429 if fault == "soon" else 400
+    return _STATUSES.get(fault, 400) if fault else 200
 
 
 def asked_language(request: Request, locales: str = "") -> str:

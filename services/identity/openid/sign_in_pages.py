@@ -1,7 +1,8 @@
 """What browsers reach: the authorization endpoint, signing in and out, and agreeing."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,26 +24,20 @@ from services.identity.openid.authorizations import AuthorizationRequest, NotAsk
 from services.identity.openid.authorize import Authorizations, NextStep, described
 from services.identity.openid.devices import DEVICE_PATH, Devices
 from services.identity.openid.enrollment_pages import EnrollmentPages
+from services.identity.openid.key_ways import KeyWay
 from services.identity.openid.logout import Logout
-from services.identity.openid.pages import (
-    BROWSER_COOKIE,
-    CHALLENGE_PATH,
-    SCRIPT_PATH,
-    SESSION_COOKIE,
-    BrowserPages,
-    status_of,
-)
+from services.identity.openid.pages import BROWSER_COOKIE, SESSION_COOKIE, BrowserPages, status_of
 from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
     ELSEWHERE,
     EnrollmentOver,
+    KeyAttempt,
     OpenedSession,
-    PasskeyAttempt,
-    PasskeySignIns,
     PasswordAttempt,
     ProvenPassword,
+    SignInNotJudged,
     SignInRefused,
     SignIns,
     SignInTooSoon,
@@ -53,7 +48,6 @@ _LONGEST_VALUE = 4_096
 _MOST = 40
 _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
 _FAULTS: dict[type[Exception], str] = {SignInRefused: "wrong", SignInTooSoon: "soon"}
-_PASSKEY_FAULTS: dict[type[Exception], str] = {SignInRefused: "passkey", SignInTooSoon: "soon"}
 _DEVICE_ENDS = ("allowed", "refused", "unmet")
 Handle = Callable[[Request], Awaitable[Response]]
 
@@ -66,7 +60,7 @@ class SignInPages:
         authorizations: Authorizations,
         devices: Devices,
         sign_ins: SignIns,
-        passkeys: PasskeySignIns,
+        keys: Sequence[KeyWay],
         enrollment: EnrollmentPages,
         upstreams: UpstreamPages,
         logout: Logout,
@@ -76,7 +70,7 @@ class SignInPages:
         self._authorizations = authorizations
         self._devices = devices
         self._sign_ins = sign_ins
-        self._passkeys = passkeys
+        self._keys = keys
         self._enrollment = enrollment
         self._upstreams = upstreams
         self._logout = logout
@@ -89,8 +83,8 @@ class SignInPages:
             "/oauth/authorize": (self.authorize, ["GET", "POST"]),
             "/oauth/sign-in": (self.sign_in, ["POST"]),
             "/oauth/one-time-code": (self.one_time_code, ["POST"]),
-            CHALLENGE_PATH: (self.passkey_challenge, ["POST"]),
-            "/oauth/passkey": (self.passkey, ["POST"]),
+            **{way.challenge_path: (partial(self.key_challenge, way), ["POST"]) for way in self._keys},
+            **{way.path: (partial(self.key, way), ["POST"]) for way in self._keys},
             UPSTREAM_PATH: (self.upstream, ["POST"]),
             CALLBACK_PATH: (self.upstream_callback, ["GET"]),
             "/oauth/consent": (self.consent, ["POST"]),
@@ -103,7 +97,7 @@ class SignInPages:
             Route(ENROLLMENT_PATH, self._served(ENROLLMENT_PATH, handle), methods=[verb])
             for verb, handle in (("GET", self._enrollment.shown), ("POST", self._enrollment.taken))
         ]
-        return [*found, *enrolling, Route(SCRIPT_PATH, self._pages.script)]
+        return [*found, *enrolling, *(Route(each.path, each.answer) for way in self._keys for each in way.scripts)]
 
     def _served(self, path: str, handle: Handle) -> Handle:
         async def served(request: Request) -> Response:
@@ -180,17 +174,17 @@ class SignInPages:
         await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
 
-    async def passkey_challenge(self, request: Request) -> Response:
-        """Tells the script of the page what a passkey is to sign; a new one each time, good once."""
+    async def key_challenge(self, way: KeyWay, request: Request) -> Response:
+        """Tells the script of the page what a key is to sign; a new one each time, good once."""
         form = await read_form(request)
         asked, _ = await self._authorizations.found(form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE))
-        if not self._passkeys.offered:
+        if not way.sign_ins.offered:
             raise NotAsked
-        options = self._passkeys.options(await self._authorizations.challenge(asked))
+        options = way.sign_ins.options(await self._authorizations.challenge(asked))
         return Response(options, headers={"cache-control": "no-store"}, media_type="application/json")
 
-    async def passkey(self, request: Request) -> Response:
-        """Signs somebody in by a passkey, and goes on."""
+    async def key(self, way: KeyWay, request: Request) -> Response:
+        """Signs somebody in by a key, and goes on."""
         form = await read_form(request)
         asked, client = await self._authorizations.found(
             form.get("ticket"), self._pages.cookie(request, BROWSER_COOKIE)
@@ -198,11 +192,12 @@ class SignInPages:
         address, agent = gateway_saw(request.headers.get(FORWARDED, "")), request.headers.get("user-agent", "")
         challenge = await self._authorizations.challenged(asked)
         current = await self._sign_ins.session_of(self._pages.cookie(request, SESSION_COOKIE))
+        faults = {SignInRefused: way.called, SignInTooSoon: "soon", SignInNotJudged: f"{way.called}_away"}
         try:
-            attempt = PasskeyAttempt(form.get("credential"), challenge, address, agent)
-            opened = await self._passkeys.sign_in(attempt, current)
-        except (SignInRefused, SignInTooSoon) as refusal:
-            step, fault = NextStep("sign_in", asked=asked, client=client), _PASSKEY_FAULTS[type(refusal)]
+            attempt = KeyAttempt(form.get("credential"), challenge, address, agent)
+            opened = await way.sign_ins.sign_in(attempt, current)
+        except tuple(faults) as refusal:
+            step, fault = NextStep("sign_in", asked=asked, client=client), faults[type(refusal)]
             return await self._next(request, step, form.get("ticket"), fault=fault, came=form.get("came"))
         await self._upstreams.link(request, form, opened.session)
         return await self._signed_in(request, asked, client, opened, form.get("ticket"))
@@ -266,6 +261,7 @@ class SignInPages:
         assert step.asked is not None
         assert step.client is not None
         scopes, permissions = described(step.asked)
+        ways = [each for each in self._keys if each.sign_ins.offered] if step.page == "sign_in" else []
         return self._pages.page(
             request,
             f"{step.page}.html",
@@ -277,7 +273,8 @@ class SignInPages:
             fault=fault,
             came=came,
             upstreams=await self._upstreams.offered() if step.page == "sign_in" else [],
-            passkeys=step.page == "sign_in" and self._passkeys.offered,
+            scripts=[script for way in ways for script in way.scripts],
+            keys=[each.called for each in ways],
             scopes=scopes,
             permissions=permissions,
             device=await self._devices.shown(step.asked),

@@ -34,17 +34,19 @@ _NEW: Mapping[AuthenticatorKind, Callable[[], str]] = MappingProxyType(
     {
         AuthenticatorKind.ONE_TIME_CODE: new_secret,
         AuthenticatorKind.PASSKEY: lambda: secrets.token_urlsafe(_CHALLENGE_BYTES),
+        AuthenticatorKind.CERTIFICATE: lambda: secrets.token_urlsafe(_CHALLENGE_BYTES),
     }
 )
-"""What a page begins with: the secret that an application takes up, or what a new passkey has to sign."""
+"""What a page begins with: the secret that an application takes up, or what a new passkey or a certificate has to sign."""
 
 
 class SignInApi:
     """Serves people what is theirs of it."""
 
-    def __init__(self, parts: Parts, sign_ins: SignIns) -> None:
+    def __init__(self, parts: Parts, sign_ins: SignIns, *, certificates: bool) -> None:
         self._parts = parts
         self._sign_ins = sign_ins
+        self._certificates = certificates
 
     async def begin_enrollment(self, request: pb.BeginEnrollmentRequest, call: Call) -> pb.Enrollment:
         """Opens the page at which the person sets their password; one that was open before is closed."""
@@ -60,6 +62,8 @@ class SignInApi:
             await _in_use(tx.connection, person)
             if kind is AuthenticatorKind.PASSKEY:
                 await self._check_passkeys(tx.connection, person)
+            if kind is AuthenticatorKind.CERTIFICATE and not self._certificates:
+                raise reasons.certificates_not_offered("the region trusts no authority with it")
             await store.CLOSE_ENROLLMENTS.all(tx.connection, person=person, now=now)
             row = await store.ADD_ENROLLMENT.add(tx.connection, opened)
             tx.about = f"enrollments/{row.id}"

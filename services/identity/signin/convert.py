@@ -28,6 +28,7 @@ def authenticator_message(cipher: FieldCipher, row: Authenticator) -> pb.Authent
         display_name=cipher.decrypt_text(DISPLAY_NAME, row.id, row.display_name) if row.display_name else "",
         state=_STATES.number(row.state.value),
         last_use_time=timestamp(row.last_use_time),
+        expire_time=timestamp(row.expire_time),
         create_time=timestamp(row.create_time),
         etag=etag_of(row.version),
     )

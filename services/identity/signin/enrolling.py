@@ -1,14 +1,18 @@
-"""Setting what one signs in with, at a page of ours that is opened once: a password, one-time codes, a passkey."""
+"""Setting what one signs in with, at a page of ours that is opened once: a password, one-time codes, a passkey, a certificate."""
 
 from dataclasses import dataclass, replace
 
 from libs.crypto.sm3 import sm3
 from libs.db.uow import Transaction
+from libs.errors import NotFound
+from libs.ids.documents import CITIZEN_ID
 from libs.ids.uuid7 import uuid7
-from services.identity.core.accounts import active_person
+from services.identity.core.accounts import active_person, document_index, person_by_document
 from services.identity.core.masking import mask_name
 from services.identity.core.parts import Parts
-from services.identity.signin import passkeys, store
+from services.identity.signin import passkeys, rules, store
+from services.identity.signin.by_certificate import CertificateJudge
+from services.identity.signin.certificates import CertificateRefused
 from services.identity.signin.one_time_codes import setup_uri, step_of
 from services.identity.signin.opening import digest, page_command
 from services.identity.signin.passkeys import PasskeyKey, PasskeyRefused, relying_party
@@ -50,8 +54,11 @@ class Enrollments:
 
     password_lengths = (SHORTEST_PASSWORD, LONGEST_PASSWORD)
 
-    def __init__(self, parts: Parts, passwords: Passwords, breached: BreachedPasswords) -> None:
+    def __init__(
+        self, parts: Parts, passwords: Passwords, breached: BreachedPasswords, certificates: CertificateJudge
+    ) -> None:
         self._parts = parts
+        self._certificates = certificates
         self._passwords = passwords
         self._breached = breached
 
@@ -118,6 +125,42 @@ class Enrollments:
         added = replace(row, credential=sm3(made.key.credential_id), sign_count=made.sign_count, display_name=called)
         return await self._keep(ticket, added)
 
+    def certificate_text(self, opened: EnrollmentRow) -> str:
+        """Returns what the device of who sets a certificate is to sign."""
+        return self._certificates.text_to_set(self._secret(opened))
+
+    async def set_certificate(self, ticket: str, answer: str) -> bool:
+        """Sets the certificate that signed what an opened page asked for, and uses that up.
+
+        Returns:
+            Whether it is taken: not where it is another account's, or names the number of somebody else's identity card.
+
+        Raises:
+            EnrollmentOver, SignInNotJudged.
+        """
+        opened = await self.opened(ticket, AuthenticatorKind.CERTIFICATE)
+        try:
+            said = await self._certificates.set_by(answer, self._secret(opened))
+        except CertificateRefused:
+            return False
+        number, certificate = said.resident_number, said.certificate
+        if number and not await self._is_theirs(opened.person, number):
+            return False
+        row = self._set(opened, certificate.pem.decode())
+        vouched = rules.vouched(self._certificates.believed, opened.assurance, named=bool(number))
+        called = self._parts.cipher.encrypt_text(store.DISPLAY_NAME, row.id, certificate.issuer)
+        made = replace(row, assurance=vouched, credential=said.key, display_name=called)
+        return await self._keep(ticket, replace(made, expire_time=certificate.not_after))
+
+    async def _is_theirs(self, person: str, number: str) -> bool:
+        """Says whether an identity card's number is that of an account."""
+        index = document_index(self._parts.cipher, CITIZEN_ID, number)
+        async with self._parts.database.read() as connection:
+            try:
+                return (await person_by_document(connection, index)).name == person
+            except NotFound:
+                return False
+
     def _key(self, row: Authenticator) -> PasskeyKey:
         return PasskeyKey.of_text(self._parts.cipher.decrypt_text(store.VERIFIER, row.id, row.verifier))
 
@@ -145,7 +188,7 @@ class Enrollments:
 
         async def work(tx: Transaction) -> bool:
             await active_person(tx.connection, made.person, lock=True)
-            if made.credential and await store.passkey(tx.connection, made.credential) is not None:
+            if made.credential and await self._is_held(tx, made):
                 return False
             if await store.use_enrollment(tx.connection, digest(ticket), now) is None:
                 raise EnrollmentOver
@@ -158,6 +201,11 @@ class Enrollments:
             return True
 
         return await self._parts.uow.step(page_command("setAuthenticator", made.person), work)
+
+    async def _is_held(self, tx: Transaction, made: Authenticator) -> bool:
+        """Says whether a key is somebody's; one's own certificate may be set anew, when its authority has renewed it."""
+        held = await store.key_in_use(tx.connection, made.kind, made.credential)
+        return held is not None and (held.person != made.person or made.kind is AuthenticatorKind.PASSKEY)
 
     async def _supersede(self, tx: Transaction, made: Authenticator) -> None:
         before = await store.in_use(tx.connection, made.person, made.kind)

@@ -31,6 +31,10 @@ class SignInTooSoon(Exception):
     """There were too many attempts, on the account or from the address."""
 
 
+class SignInNotJudged(Exception):
+    """What was shown may be right: it can't be told just now, and nobody is signed in by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
     """A session, and the secret by which its browser shows it from now on."""

@@ -1,6 +1,5 @@
 """Passkeys (WebAuthn Level 3), judged by py_webauthn: what a browser is asked to make and to show, and what it answered."""
 
-import base64
 import ipaddress
 import json
 from dataclasses import dataclass
@@ -202,11 +201,6 @@ def shown(answer: str, challenge: bytes, party: RelyingParty, key: PasskeyKey) -
     except Exception as error:
         raise PasskeyRefused from error
     return ShownPasskey(found.new_sign_count, found.credential_device_type is CredentialDeviceType.MULTI_DEVICE)
-
-
-def encoded(challenge: bytes) -> str:
-    """Returns a challenge as text, without padding."""
-    return base64.urlsafe_b64encode(challenge).decode().rstrip("=")
 
 
 def _refuse() -> NoReturn:

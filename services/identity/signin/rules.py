@@ -23,14 +23,18 @@ ELSEWHERE = "fed"
 """Somebody signed in at an identity provider of others; RFC 8176 has no word for it."""
 BOUND_KEY, KEPT_KEY, PRESENT, SEVERAL_FACTORS = "hwk", "swk", "user", "mfa"
 """The words of RFC 8176 for how one signs in: a key that stays on its device, one that is kept elsewhere too, somebody was there."""
+HELD_KEY = "pop"
+"""RFC 8176 of a certificate's key: that its holder had it, and not where it lies, which the authority answers for."""
 BOUND_PASSKEY, KEPT_PASSKEY = (BOUND_KEY, PRESENT, SEVERAL_FACTORS), (KEPT_KEY, PRESENT, SEVERAL_FACTORS)
 """How one signed in by a passkey whose device saw who its user is: what one has, and what one knows or is."""
+MOST_ASSURANCE = 4
 _CEILINGS = MappingProxyType(
     {
         frozenset({PASSWORD}): 2,
         frozenset({PASSWORD, ONE_TIME_CODE}): 3,
         frozenset(BOUND_PASSKEY): 3,
         frozenset(KEPT_PASSKEY): 3,
+        frozenset({HELD_KEY}): 4,
         frozenset({ELSEWHERE}): 4,
     }
 )
@@ -47,6 +51,7 @@ class AuthenticatorKind(StrEnum):
     PASSWORD = "PASSWORD"  # noqa: S105 - the name of a kind, no secret
     ONE_TIME_CODE = "ONE_TIME_CODE"
     PASSKEY = "PASSKEY"
+    CERTIFICATE = "CERTIFICATE"
 
 
 class AuthenticatorState(StrEnum):
@@ -76,12 +81,13 @@ class Authenticator:
     """Something that a person signs in with.
 
     Attributes:
-        verifier: what it is checked by, encrypted: argon2id of a password, the secret of one-time codes, a passkey's public key.
-        assurance: of the session in which it was set: it vouches for no more.
+        verifier: what it is checked by, encrypted: argon2id of a password, the secret of one-time codes, a passkey's public key, a certificate.
+        assurance: of the session in which it was set: it vouches for no more; or what a certificate's authority is believed.
         used_step: the number of the last one-time code that was taken; no earlier one is (RFC 6238, 5.2).
-        credential: by which a passkey is found: SM3 of its credential id; empty of others.
+        credential: by which a passkey is found, SM3 of its credential id, and a certificate, SM3 of its public key; empty of others.
         sign_count: how often a passkey said it was used, when it was used last; 0 where it doesn't count (WebAuthn, 6.1.1).
-        display_name: what its owner calls a passkey, encrypted.
+        display_name: what its owner calls a passkey, or a certificate's authority, encrypted.
+        expire_time: the end of a certificate; None of others.
     """
 
     id: str
@@ -97,6 +103,7 @@ class Authenticator:
     credential: bytes = b""
     sign_count: int = 0
     display_name: bytes = b""
+    expire_time: datetime | None = None
     version: int = 1
 
     @property
@@ -110,7 +117,7 @@ class EnrollmentRow:
     """An opened page at which a person sets up their sign-in: known by a digest of the secret in its address.
 
     ``assurance`` is that of the session that opened it. ``secret``, encrypted, is what an application with one-time codes is to hold,
-    or what a new passkey has to sign; of a password there is none.
+    or what a new passkey or a certificate has to sign; of a password there is none.
     """
 
     id: str
@@ -141,6 +148,17 @@ def remove(authenticator: Authenticator) -> AuthenticatorState:
 def is_copied(known: int, said: int) -> bool:
     """Says whether there are two of a passkey, by its counter: it has to go up, unless it never counts (WebAuthn, 6.1.1)."""
     return (known > 0 or said > 0) and said <= known
+
+
+def vouched(believed: int, session: int, *, named: bool) -> int:
+    """Returns how far a certificate vouches for who set it.
+
+    Args:
+        believed: how far the region believes authorities.
+        session: the level of the session in which it is set.
+        named: whether the authority put the number of the account into it.
+    """
+    return believed if named else min(believed, session)
 
 
 def check_passkeys(held: int) -> None:

@@ -1,6 +1,8 @@
-"""What other features have of signing in: by password, by passkey, and what is set at opened pages."""
+"""What other features have of signing in: by password, by a key, and what is set at opened pages."""
 
-from services.identity.signin.by_passkey import PasskeyAttempt, PasskeySignIns
+from services.identity.signin.by_certificate import CertificateJudge
+from services.identity.signin.by_key import KeyAttempt, KeySignIns
+from services.identity.signin.by_passkey import PasskeyJudge
 from services.identity.signin.enrolling import EnrollmentOver, Enrollments
 from services.identity.signin.opening import (
     NOBODY,
@@ -8,6 +10,7 @@ from services.identity.signin.opening import (
     OpenedSession,
     SessionOpening,
     Shown,
+    SignInNotJudged,
     SignInRefused,
     SignInTooSoon,
     digest,
@@ -22,16 +25,19 @@ __all__ = [
     "NOBODY",
     "REFUSED",
     "AuthenticatorKind",
+    "CertificateJudge",
     "EnrollmentOver",
     "EnrollmentRow",
     "Enrollments",
+    "KeyAttempt",
+    "KeySignIns",
     "OpenedSession",
-    "PasskeyAttempt",
-    "PasskeySignIns",
+    "PasskeyJudge",
     "PasswordAttempt",
     "ProvenPassword",
     "SessionOpening",
     "Shown",
+    "SignInNotJudged",
     "SignInRefused",
     "SignInTooSoon",
     "SignIns",

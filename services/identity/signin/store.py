@@ -27,7 +27,7 @@ SECRET = Column("enrollments", "secret")
 DISPLAY_NAME = Column("authenticators", "display_name")
 USER_AGENT = Column("sessions", "user_agent")
 
-_IS_PASSKEY = "state = 'ACTIVE' AND kind = 'PASSKEY'"
+_IS_KEY = "state = 'ACTIVE' AND kind IN ('PASSKEY', 'CERTIFICATE')"
 
 authenticators = sa.Table(
     "authenticators",
@@ -43,6 +43,7 @@ authenticators = sa.Table(
     columns.nothing_yet("credential"),
     *columns.amounts("sign_count"),
     columns.nothing_yet("display_name"),
+    columns.moment("expire_time"),
     *columns.life(),
     sa.Index("authenticators_of_person", "person", "create_time", "id"),
     sa.Index(
@@ -52,7 +53,7 @@ authenticators = sa.Table(
         unique=True,
         postgresql_where=sa.text("state = 'ACTIVE' AND kind <> 'PASSKEY'"),
     ),
-    sa.Index("authenticators_by_credential", "credential", unique=True, postgresql_where=sa.text(_IS_PASSKEY)),
+    sa.Index("authenticators_by_credential", "kind", "credential", unique=True, postgresql_where=sa.text(_IS_KEY)),
     comment="What people sign in with; a password is stored as argon2id, encrypted.",
 )
 of(authenticators)(Authenticator)
@@ -167,7 +168,7 @@ _IN_USE = Query(
 )
 _BY_CREDENTIAL = Query(
     Authenticator,
-    f"SELECT {{columns}} FROM authenticators WHERE credential = :credential AND {_IS_PASSKEY}",  # noqa: S608 - a text of our own
+    f"SELECT {{columns}} FROM authenticators WHERE kind = :kind AND credential = :credential AND {_IS_KEY}",  # noqa: S608 - a text of our own
 )
 _PASSKEYS_OF = Query(
     Authenticator,
@@ -301,9 +302,9 @@ async def in_use(connection: DatabaseConnection, person: str, kind: str) -> Auth
     return await _IN_USE.first(connection, person=person, kind=kind)
 
 
-async def passkey(connection: DatabaseConnection, credential: bytes) -> Authenticator | None:
-    """Reads a passkey that is in use by the digest of its credential id, or None."""
-    return await _BY_CREDENTIAL.first(connection, credential=credential)
+async def key_in_use(connection: DatabaseConnection, kind: str, credential: bytes) -> Authenticator | None:
+    """Reads a passkey or a certificate that is in use by the digest by which it is known, or None."""
+    return await _BY_CREDENTIAL.first(connection, kind=kind, credential=credential)
 
 
 async def passkeys_of(connection: DatabaseConnection, person: str) -> list[Authenticator]:
