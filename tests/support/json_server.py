@@ -29,6 +29,8 @@ def json_server(answer: Answer) -> Iterator[str]:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))
+            # A page of a region may ask a program on its reader's computer.
+            self.send_header("access-control-allow-origin", "*")
             self.end_headers()
             self.wfile.write(content)
 

@@ -44,12 +44,14 @@ class NamedRegion:
         draft = resources_pb2.Person(full_name=found.name, documents=[resources_pb2.HeldDocument(document=document)])
         return (await open_person(self.office.gateway, await self.office.token_of("receiving"), draft)).name
 
-    async def enrollment(self, person: str) -> str:
-        """The page at which somebody adds a passkey."""
+    async def enrollment(
+        self,
+        person: str,
+        kind: "sign_in_service_pb2.AuthenticatorKind.ValueType" = sign_in_service_pb2.AUTHENTICATOR_KIND_PASSKEY,
+    ) -> str:
+        """The page at which somebody sets what they sign in with: a passkey where nothing else is said."""
         stub = sign_in_service_pb2_grpc.SignInServiceStub(self.office.gateway.channel)
-        asked = sign_in_service_pb2.BeginEnrollmentRequest(
-            request_id=request_id(), kind=sign_in_service_pb2.AUTHENTICATOR_KIND_PASSKEY
-        )
+        asked = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id(), kind=kind)
         token = await self.office.token_of_person(person)
         return (await self.office.gateway.call(stub.BeginEnrollment, asked, sign_in_service_pb2.Enrollment, token)).uri
 
