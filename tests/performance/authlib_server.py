@@ -1,7 +1,7 @@
 """Client-credential grants by Authlib on Flask, as its documentation sets it up: the measure for ours.
 
 A client proves itself by `private_key_jwt`, its assertion is taken once, and the token (RFC 9068) is stored before it is given; clients and
-tokens lie in a database (SQLite, as in its example). What theirs need not do: an audit record, what a client's terms demand, and to remember
+tokens lie in a database (SQLite, as in its example). What theirs need not do: an audit record, which ours is not given without, what a client's terms demand, and to remember
 assertions beyond one process.
 """
 

@@ -115,7 +115,7 @@ class OAuthEndpoints:
     async def _client_credentials(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         if client is None:
             raise OAuthRefusal("invalid_client", "the client must authenticate", status=401)
-        return self._answer(self._grants.for_client(client, form.get("scope"), asked.key))
+        return self._answer(await self._grants.for_client(client, form.get("scope"), asked))
 
     async def _jwt_bearer(self, form: TokenForm, asked: TokenRequest, client: Client | None) -> Json:
         made = await self._grants.for_asserted(

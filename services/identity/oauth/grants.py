@@ -14,27 +14,30 @@ from services.identity.core.scopes import narrow
 from services.identity.core.staff_standing import staff_standing
 from services.identity.core.token_records import TokenRequest, token_name
 
-_JWT_BEARER = "oauth.jwt-bearer"
+_CLIENT_CREDENTIALS, _JWT_BEARER = "oauth.client-credentials", "oauth.jwt-bearer"
 _ASSERTED = {SubjectKind.PERSON: ActorKind.PERSON, SubjectKind.STAFF: ActorKind.STAFF}
 
 
 class TokenGrants:
-    """Grants that begin a session. A machine's own token leaves no audit record; what it does with it does."""
+    """Grants that begin a session; each is on record before its token leaves."""
 
     def __init__(self, parts: Parts, authentication: ClientAuthentication) -> None:
         self._parts = parts
         self._authentication = authentication
 
-    def for_client(self, client: Client, scope: str, key: str = "") -> Claims:
+    async def for_client(self, client: Client, scope: str, asked: TokenRequest) -> Claims:
         """Makes the claims of an authenticated client's own token, bound to the key that it has proven, or the certificate that it came with.
 
         Raises:
             PermissionDenied: SCOPE_NOT_GRANTED.
             Unauthenticated: POSSESSION_NOT_PROVEN, CERTIFICATE_NOT_PRESENTED.
+            Unavailable: AUDIT_UNAVAILABLE.
         """
         # What the region's own pages may do is for who signed in to them, and nothing that a machine may do by itself.
         scopes = () if client.id == OWN_PAGES else client.scopes
-        return issue.for_client(self._parts.codec.issue(key), client, narrow(scopes, scope))
+        made = issue.for_client(self._parts.codec.issue(asked.key), client, narrow(scopes, scope))
+        await self._parts.records.write(asked, made, method=_CLIENT_CREDENTIALS, token=token_name(made))
+        return made
 
     async def for_asserted(self, token: str, scope: str, asked: TokenRequest, substitution: str = "") -> Claims:
         """Makes the claims for a person or a member of staff whom a channel has authenticated (RFC 7523, 2.1).
