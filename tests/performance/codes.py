@@ -8,10 +8,11 @@ from typing import Any
 from deploy.local.demo.people import Registry
 from tests.performance.ground import Ground
 from tests.performance.load import Measured, measure
+from tests.performance.names import SCANNED_CODES, SCANS, SHOWN_CODE
 from tongban.identity.v1 import code_service_pb2 as pb
 from tongban.identity.v1 import code_service_pb2_grpc
 
-SHOWS, BATCH = 8000, 200
+SHOWS, BATCH = 8000, SCANS
 _WARM_UP, _SEED = 2, 31
 
 
@@ -51,7 +52,7 @@ async def shows_and_scans(ground: Ground) -> list[Measured]:
     async def show(_number: int) -> None:
         codes.append((await stub.IssueCode(pb.IssueCodeRequest(), metadata=metadata)).code)
 
-    shown = await measure("personal code: show", show, SHOWS, ground.meter, ("identity",), warm_up=_WARM_UP * BATCH)
+    shown = await measure(SHOWN_CODE, show, SHOWS, ground.meter, ("identity",), warm_up=_WARM_UP * BATCH)
     messages = [_message(codes[place : place + BATCH]) for place in range(0, len(codes), BATCH)]
     stream = _Stream(stub.ScanTransportCodes(metadata=ground.metadata(await ground.office.admin_token())))
 
@@ -59,8 +60,10 @@ async def shows_and_scans(ground: Ground) -> list[Measured]:
         answer = await stream.ask(messages[number])
         assert all(each.WhichOneof("result") == "answer" for each in answer.answer.scans)
 
-    name, count = f"personal code: scan {BATCH} on a stream", len(messages) - _WARM_UP
-    scanned = await measure(name, scan, count, ground.meter, ("identity",), units=BATCH, warm_up=_WARM_UP, at_once=2)
+    count = len(messages) - _WARM_UP
+    scanned = await measure(
+        SCANNED_CODES, scan, count, ground.meter, ("identity",), units=BATCH, warm_up=_WARM_UP, at_once=2
+    )
     await stream.close()
     return [shown, scanned]
 

@@ -7,3 +7,7 @@ PASSWORD_SIGN_IN = "password sign-in"
 DIGESTS = 100
 """In a batch."""
 SEALED = f"seal {DIGESTS} digests"
+SHOWN_CODE = "personal code: show"
+SCANS = 200
+"""In a message of the gates' stream."""
+SCANNED_CODES = f"personal code: scan {SCANS} on a stream"
