@@ -20,8 +20,8 @@ private_ranges = ["127.0.0.0/8"]
 _WITHIN = 60.0
 
 
-async def webhook_partner(office: Office) -> str:
-    """A partner's token."""
+async def webhook_partner(office: Office, *scopes: str) -> str:
+    """A partner's token; it may see licence types, and what else it is given."""
     key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"}, auto_kid=False)
     machine = Machine(f"m{uuid.uuid4().hex[:8]}", key)
     client = resources_pb2.Client(
@@ -34,6 +34,7 @@ async def webhook_partner(office: Office) -> str:
             "license.licenseTypes.get",
             "identity.webhooks.*",
             "identity.webhookDeliveries.*",
+            *scopes,
         ],
     )
     create = client_service_pb2.CreateClientRequest(
@@ -49,8 +50,8 @@ async def webhook_partner(office: Office) -> str:
     return str(answer.json()["access_token"])
 
 
-async def received(receiver: Receiver, kind: str) -> None:
-    """Waits until an event of a type has come."""
-    while not any(each.told["type"] == kind for each in receiver.got):
+async def received(receiver: Receiver, *kinds: str) -> None:
+    """Waits until an event of each type has come."""
+    while not set(kinds) <= {each.told["type"] for each in receiver.got}:
         receiver.came.clear()
         await asyncio.wait_for(receiver.came.wait(), _WITHIN)

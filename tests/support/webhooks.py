@@ -85,6 +85,22 @@ class Receiver:
     slowly: float = 0.0
     came: asyncio.Event = field(default_factory=asyncio.Event)
     open: list[asyncio.StreamWriter] = field(default_factory=list)
+    server: asyncio.Server | None = None
+
+    async def listen(self) -> None:
+        """Begins to listen, where it did before if it did."""
+        self.server = await asyncio.start_server(self.handle, HOST, self.port, reuse_address=True)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def leave(self) -> None:
+        """Is gone: nobody listens there any more, and what was connected is cut."""
+        if self.server is not None:
+            self.server.close()
+        for each in self.open:
+            each.close()
+            await asyncio.wait_for(asyncio.shield(each.wait_closed()), PATIENCE)
+        self.open.clear()
+        self.server = None
 
     @property
     def url(self) -> str:
@@ -130,13 +146,9 @@ class Receiver:
 async def receiving() -> AsyncIterator[Receiver]:
     """Runs a receiver."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.handle, HOST, 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield receiver
-        for each in receiver.open:
-            each.close()
-            await asyncio.wait_for(asyncio.shield(each.wait_closed()), PATIENCE)
+    await receiver.listen()
+    yield receiver
+    await receiver.leave()
 
 
 @dataclass
@@ -259,10 +271,15 @@ class Post:
         return await self.call(rpc, request(name=name, request_id=request_id(), **fields), token)
 
     async def deliveries(self, token: str, asked: str = "") -> list[pb.WebhookDelivery]:
-        """Lists deliveries, the oldest first."""
+        """Lists deliveries, the oldest first, to the end."""
         request = pb.ListWebhookDeliveriesRequest(filter=asked, order_by="create_time", page_size=1000)
-        answer = await self.call("ListWebhookDeliveries", request, token)
-        return list(answer.webhook_deliveries)
+        found: list[pb.WebhookDelivery] = []
+        while True:
+            answer = await self.call("ListWebhookDeliveries", request, token)
+            found += answer.webhook_deliveries
+            if not answer.next_page_token:
+                return found
+            request.page_token = answer.next_page_token
 
 
 def is_signed(received: Received, secret: str) -> bool:
