@@ -245,15 +245,8 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         home = f"//{self.known.code}/"
         act = {"sub": f"{home}services/cases", "act": {"sub": home + claims["act"]["sub"]}}
         names = {key: home + claims[key] for key in ("org", "mandate", "human") if claims.get(key)}
-        return {
-            "region": self.known.code,
-            "sub": home + claims["sub"],
-            "acr": claims["acr"],
-            "auth_time": claims.get("auth_time", 0),
-            "act": act,
-            "transfer": home + transfer,
-            **names,
-        }
+        known = {"region": self.known.code, "acr": claims["acr"], "auth_time": claims.get("auth_time", 0)}
+        return {**known, "sub": home + claims["sub"], "act": act, "transfer": home + transfer, **names}
 
 
 def claims_in(token: str) -> dict[str, Any]:
