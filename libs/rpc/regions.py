@@ -78,7 +78,7 @@ class Regions:
     ) -> tuple[Answer, common_pb2.Receipt | None]:
         """Calls as ``invoke``; returns the answer and the other region's receipt, where it recorded the call."""
         channel = await self._channel(region)
-        with self._speaking_for_ourselves(region):
+        with self._speaking_for_ourselves(region, asserted=bool(assertion)):
             token = await self._token(region, channel, assertion)
             to = f"//{region}"
             return await invoke_recorded(method(channel), request, answer, to=to, timeout=timeout, token=token)
@@ -106,7 +106,7 @@ class Regions:
     ) -> AsyncIterator[Answer]:
         """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``, ``tell`` as ``client.stream``."""
         channel = await self._channel(region)
-        with self._speaking_for_ourselves(region):
+        with self._speaking_for_ourselves(region, asserted=bool(assertion)):
             token = await self._token(region, channel, assertion)
             async for message in stream(
                 method(channel), request, answer, to=f"//{region}", timeout=timeout, token=token, tell=tell
@@ -127,14 +127,17 @@ class Regions:
         return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token="")
 
     @contextmanager
-    def _speaking_for_ourselves(self, region: str) -> Iterator[None]:
+    def _speaking_for_ourselves(self, region: str, *, asserted: bool = False) -> Iterator[None]:
         """Turns "who are you?" into "the region does not take our word now".
 
-        The word was ours, made for this call: it is no fault of whom we serve, whose own token holds.
+        The word was ours, made for this call: it is no fault of whom we serve, whose own token holds. When they signed in is
+        theirs, and passed on as it was meant: no other word of ours would be newer.
         """
         try:
             yield
         except Unauthenticated as error:
+            if asserted and error.reason == "AUTHENTICATION_TOO_OLD":
+                raise
             self._access.pop(region, None)
             raise reasons.dependency_unavailable(
                 f"//{region} does not take our word now",

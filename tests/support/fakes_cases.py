@@ -5,6 +5,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,6 +86,8 @@ class Neighbours:
         identity_error: what identity refuses to compare names with; without it, it compares.
         identities_asked: how often it was asked to.
         exchange_error: what it refuses with to change anybody's token for an assertion or a delegation.
+        kept_for: for how many seconds a delegation has been kept already when it is made: as if the other region had been away.
+        tells_delegated: whether an assertion says when its delegation was made; regions of before don't.
         compare: tells which licences are not known, as the licence service would; without it, all are known.
         calls: what other regions brought, by RPC; not what they asked of capabilities.
         lost_answers: so many answers to other regions get lost after the call was done.
@@ -111,6 +114,8 @@ class Neighbours:
     licenses_checked: list[license_service_pb2.CheckLicenseRequest] = field(default_factory=list)
     check_error: TongbanError | None = None
     exchange_error: TongbanError | None = None
+    kept_for: int = 0
+    tells_delegated: bool = True
     compare: Callable[[license_service_pb2.CompareLicensesRequest], Awaitable[Any]] | None = None
     lost_answers: int = 0
     repeat: int = 0
@@ -214,11 +219,13 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
             return json.dumps({"region": self.known.code, "sub": f"{home}/services/cases"})
         if request.requested_token_type.endswith("delegation"):
             claims = claims_in(request.subject_token)
-            return json.dumps({"claims": claims, "transfer": request.transfer, "audience": request.audience})
+            kept = {"claims": claims, "transfer": request.transfer, "audience": request.audience}
+            return json.dumps({**kept, "made": int(time.time()) - self.known.kept_for})
         asked = json.loads(request.subject_token)
         if "claims" in asked:
             assert (asked["transfer"], asked["audience"]) == (request.transfer, request.audience)
-            return json.dumps(self._assertion(asked["claims"], request.transfer))
+            told = {"delegated": asked["made"]} if self.known.tells_delegated else {}
+            return json.dumps(self._assertion(asked["claims"], request.transfer) | told)
         if asked["region"] not in self.known.trusted:
             await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=asked["region"]))
         assert self.known.service is not None
@@ -238,14 +245,8 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
         home = f"//{self.known.code}/"
         act = {"sub": f"{home}services/cases", "act": {"sub": home + claims["act"]["sub"]}}
         names = {key: home + claims[key] for key in ("org", "mandate", "human") if claims.get(key)}
-        return {
-            "region": self.known.code,
-            "sub": home + claims["sub"],
-            "acr": claims["acr"],
-            "act": act,
-            "transfer": home + transfer,
-            **names,
-        }
+        known = {"region": self.known.code, "acr": claims["acr"], "auth_time": claims.get("auth_time", 0)}
+        return {**known, "sub": home + claims["sub"], "act": act, "transfer": home + transfer, **names}
 
 
 def claims_in(token: str) -> dict[str, Any]:

@@ -79,11 +79,23 @@ def check_power(access: options_pb2.Access, actor: Actor) -> None:
 
 
 def _check_age(access: options_pb2.Access, actor: Actor, now: datetime) -> None:
-    """Whoever signed in too long ago signs in again (RFC 9470); machines have nothing to sign in by again."""
-    most = access.max_auth_age_seconds
-    if not most or actor.kind not in ASSURED:
-        return
-    if not actor.auth_time or now.timestamp() - actor.auth_time > most + LEEWAY_SECONDS:
+    """Machines have nothing to sign in by again."""
+    if actor.kind in ASSURED:
+        require_recent(actor, access.max_auth_age_seconds, now.timestamp())
+
+
+def require_recent(actor: Actor, most: int, asked: float) -> None:
+    """Whoever signed in too long ago signs in again (RFC 9470).
+
+    Args:
+        actor: who signed in; at a window the token tells the older sign-in of both, the person's and the clerk's.
+        most: for how many seconds a sign-in is good; 0 for as long as its token.
+        asked: when the person asked for what it must be good for, in seconds since the epoch.
+
+    Raises:
+        Unauthenticated: AUTHENTICATION_TOO_OLD, also where the token does not tell when.
+    """
+    if most and (not actor.auth_time or asked - actor.auth_time > most + LEEWAY_SECONDS):
         raise reasons.authentication_too_old("the sign-in is too old for this", max_auth_age=str(most))
 
 

@@ -5,13 +5,20 @@ from libs.access.owners import require_official
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import AskFirst, Transaction, Work
-from libs.errors import invalid_field, reasons
+from libs.errors import invalid_field
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from libs.rpc.patches import standing_in
 from services.cases.applications.service import Application, Applications, RespondingParty
 from services.cases.core.access import actor_of, is_machine, not_owner, require_applicant_side
-from services.cases.core.applications import check_form, check_materials, check_parties, parties_of, put_in
+from services.cases.core.applications import (
+    check_form,
+    check_materials,
+    check_parties,
+    check_sign_in,
+    parties_of,
+    put_in,
+)
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import CHANNELS, PARTY_KINDS, ItemVersion
 from services.cases.core.offers import check_offer
@@ -90,7 +97,8 @@ class ApplicationApi:
             record = await self._locked(tx, request.name, request.etag, actor)
             item = await self._parts.items.version(record.item)
             if record.state == CaseState.DRAFT:
-                _check_assurance(item, actor)
+                if not is_machine(actor):  # those don't sign in
+                    check_sign_in(item, actor, self._parts.wall.now().timestamp())
                 self._ask_mandate(record, item, checked)
                 check_materials(item, request.materials, paper_allowed=bool(actor.clerk))
                 check_form(item, request.form_values)
@@ -161,15 +169,6 @@ def _application(request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor
         assurance=actor.assurance,
         receiving_region=home,
     )
-
-
-def _check_assurance(item: ItemVersion, actor: Actor) -> None:
-    if not is_machine(actor) and actor.assurance < item.content.min_assurance:
-        raise reasons.assurance_too_low(
-            "the person must be known better for this item",
-            required=str(item.content.min_assurance),
-            actual=str(actor.assurance),
-        )
 
 
 def _check_spoken_for(application: Application, actor: Actor) -> None:

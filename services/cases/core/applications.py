@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from libs import names as person_names
+from libs.access.actor import Actor
 from libs.errors import invalid_field, reasons
 from libs.ids import documents, names
 from libs.rpc.messages import date_of, timestamp
+from libs.rpc.stages.permission import require_recent
 from libs.values.checks import field_faults, is_filled
 from libs.values.messages import values_of
 from services.cases.core.access import at_home
@@ -20,6 +22,28 @@ from tongban.common.v1 import party_pb2, value_pb2
 FormValues = Mapping[str, value_pb2.Value]
 """What is filled in of a form, by key."""
 _FORM = "form_values"
+
+
+def check_sign_in(item: ItemVersion, actor: Actor, asked: float) -> None:
+    """Checks how well the item's applicants must be known, and how newly signed in.
+
+    Args:
+        item: what is applied for.
+        actor: who submits.
+        asked: when they asked for it, in seconds since the epoch.
+
+    Raises:
+        PermissionDenied: ASSURANCE_TOO_LOW.
+        Unauthenticated: AUTHENTICATION_TOO_OLD.
+    """
+    content = item.content
+    if actor.assurance < content.min_assurance:
+        raise reasons.assurance_too_low(
+            "the person must be known better for this item",
+            required=str(content.min_assurance),
+            actual=str(actor.assurance),
+        )
+    require_recent(actor, content.max_auth_age_seconds, asked)
 
 
 def check_parties(applicant: party_pb2.Applicant, agent: party_pb2.Agent | None, today: date) -> None:

@@ -38,6 +38,7 @@ class Parts:
     Attributes:
         home: this region's id.
         clock: the business clock.
+        wall: the machine's clock, by which sign-ins grow old.
         regions: the other regions.
         workflow: changes cases.
         deadlines: stops clocks and sets them going.
@@ -50,6 +51,7 @@ class Parts:
 
     home: str
     clock: Clock
+    wall: Clock
     database: Database
     uow: UnitOfWork
     audit: AuditWriter
@@ -86,6 +88,7 @@ def parts_of(process: Process) -> Parts:
     return Parts(
         home=home,
         clock=clock,
+        wall=process.wall,
         database=database,
         uow=process.uow,
         audit=process.audit,

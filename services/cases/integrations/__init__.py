@@ -6,5 +6,10 @@ _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Co
 
 
 def is_passing(error: TongbanError) -> bool:
-    """True where the same call may come out otherwise later: the callee is away, or trust is suspended for now."""
+    """True where the same call may come out otherwise later: the callee is away, or trust is suspended for now.
+
+    A sign-in that is too old grows no younger: the person signs in again, and that is another call.
+    """
+    if error.reason == "AUTHENTICATION_TOO_OLD":
+        return False
     return error.code in _PASSING or error.reason in {"REGION_NOT_TRUSTED", "PEER_NOT_ALLOWED", "RATE_LIMITED"}

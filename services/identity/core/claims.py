@@ -114,6 +114,8 @@ class Claims:
         acr: how well the person is known, 0 to 4.
         auth_time: when the person, or the member of staff, signed in at their channel, in seconds since the epoch; 0 where the
             channel did not say.
+        delegated: when they asked for what the token is for, where a delegation was kept of it; 0 elsewhere, and where a region
+            of before does not say.
         scope: the permissions; in an assertion those that its maker held, of which the other region grants what it will.
         client_id: the client that it was given to.
         act: who acts in the subject's place.
@@ -152,6 +154,7 @@ class Claims:
     actor_kind: ActorKind
     acr: int = 0
     auth_time: int = 0
+    delegated: int = 0
     scope: tuple[str, ...] = ()
     client_id: str = ""
     act: ActingParty | None = None
@@ -208,6 +211,7 @@ class Claims:
         }
         optional = {
             "auth_time": self.auth_time,
+            "delegated": self.delegated,
             "scope": " ".join(self.scope),
             "client_id": self.client_id,
             "act": _act_payload(self.act),
@@ -254,6 +258,7 @@ def from_payload(token_type: TokenType, payload: Mapping[str, Any]) -> Claims:
             actor_kind=ActorKind(_text(payload, "actor_kind")),
             acr=int(_text(payload, "acr")),
             auth_time=_integer(payload, "auth_time", 0),
+            delegated=_integer(payload, "delegated", 0),
             scope=tuple(_text(payload, "scope", "").split()),
             client_id=_text(payload, "client_id", ""),
             act=_read_act(payload.get("act")),
@@ -294,6 +299,8 @@ def check_times(claims: Claims, now: datetime) -> None:
         raise invalid("nbf", "the token does not hold yet")
     if claims.auth_time - LEEWAY_SECONDS > seconds:
         raise invalid("auth_time", "the token tells of a sign-in in the future")
+    if claims.delegated - LEEWAY_SECONDS > seconds:
+        raise invalid("delegated", "the token tells of a delegation in the future")
     if not 0 < claims.lifetime <= LONGEST_SECONDS[claims.type]:
         raise invalid("lifetime", "the token lives longer than its type may")
 

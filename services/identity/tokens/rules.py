@@ -222,7 +222,9 @@ def use_delegation(
     check_times(kept, issue.now)
     if (kept.target, kept.transfer) != (audience, transfer):
         raise reasons.delegation_mismatch("the delegation is for another transfer", transfer=transfer)
-    return _outgoing(issue, _called_by(service, kept), audience, scope)
+    made = _outgoing(issue, _called_by(service, kept), audience, scope)
+    # It may be brought over days later: whether the sign-in was new enough is judged by when it was asked for.
+    return replace(made, delegated=kept.iat)
 
 
 def guest_kind(kind: ActorKind) -> ActorKind:
@@ -268,6 +270,7 @@ def accept(issue: TokenIssue, claims: Claims, home: HomeRegion, scope: tuple[str
         access(issue, claims.sub, guest_kind(claims.actor_kind), scope, until),
         acr=assurance.believed(claims.acr, home.max_assurance),
         auth_time=claims.auth_time,
+        delegated=claims.delegated,
         client_id=f"//{home.region}",
         act=claims.act,
         authority=claims.authority,

@@ -27,6 +27,18 @@ async def test_a_token_that_is_not_taken_there_is_forgotten_and_told_as_away() -
         raise PermissionDenied("REGION_NOT_TRUSTED", "no", region="110000")
 
 
+async def test_a_sign_in_that_is_too_old_there_is_the_persons_own_and_nobody_elses() -> None:
+    """No other word of ours makes it newer; of a service, which signs in nowhere, it is no answer."""
+    regions, old = await _regions(), Unauthenticated("AUTHENTICATION_TOO_OLD", "no", max_auth_age="300")
+    with pytest.raises(Unauthenticated) as told, regions._speaking_for_ourselves("110000", asserted=True):
+        raise old
+    assert told.value is old
+    with pytest.raises(Unavailable), regions._speaking_for_ourselves("110000"):
+        raise old
+    with pytest.raises(Unavailable), regions._speaking_for_ourselves("110000", asserted=True):
+        raise Unauthenticated("TOKEN_INVALID", "no", rule="kid")
+
+
 @pytest.mark.parametrize(("dependency", "kind"), [("//110000", Unavailable), ("seal", Internal)])
 def test_an_answer_outside_of_the_contract_is_the_other_region_s_state(dependency: str, kind: type[Exception]) -> None:
     error: Any = grpc.aio.AioRpcError(

@@ -4,15 +4,33 @@ import time
 
 import pytest
 
-from libs.rpc.token_types import ASSERTION
+from libs import outside
+from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from tests.service.identity.conftest import Federation
 from tests.support.from_now import FromNow, timed
+from tests.support.patience import invoke
 from tests.support.town import Town, reason_of, request_id
-from tongban.identity.v1 import mandate_service_pb2, resources_pb2
+from tongban.identity.v1 import (
+    mandate_service_pb2,
+    resources_pb2,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
 from tongban.options.v1 import options_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 HOUR = 3600
+DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
+TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
+
+
+async def _service_token(town: Town) -> str:
+    channel = town.neighbour("cases")
+    stub = token_service_pb2_grpc.TokenServiceStub(channel)
+    asked, answer = token_service_pb2.IssueServiceTokenRequest(), token_service_pb2.IssueServiceTokenResponse
+    made = await invoke(stub.IssueServiceToken, asked, answer, to="identity", token="")
+    await channel.close()
+    return made.access_token
 
 
 async def _auth_time(town: Town, token: str) -> int:
@@ -38,6 +56,29 @@ async def test_it_crosses_the_border(federation: Federation) -> None:
     assertion = await federation.home.exchange(own, audience="//320402")
     token = await federation.away.exchange(assertion, ASSERTION)
     assert await _auth_time(federation.away, token) == then
+
+
+async def test_what_was_kept_for_later_tells_when_it_was_asked_for(federation: Federation) -> None:
+    """An application may be brought over days later: how new the sign-in was is seen by when it was asked for."""
+    home, then = federation.home, int(time.time()) - HOUR
+    own = await home.human_token(await home.person(), auth_time=then)
+    window = await home.at_window(own, await home.staff_token())
+    kept = await home.exchange(window, audience="//320402", transfer=TRANSFER, requested_token_type=DELEGATION)
+    made = outside.jwt_parts(kept, 8192)[1]["iat"]
+    service = await _service_token(home)
+    assertion = await home.exchange(
+        kept,
+        DELEGATION,
+        actor_token=service,
+        actor_token_type=ACCESS_TOKEN,
+        audience="//320402",
+        transfer=TRANSFER,
+    )
+    guest = (await federation.away.verifier().verify(await federation.away.exchange(assertion, ASSERTION))).claims
+    assert (guest["delegated"], guest["auth_time"]) == (made, then)
+    # Of what they do at once it says nothing.
+    alone = await federation.away.exchange(await home.exchange(own, audience="//320402"), ASSERTION)
+    assert "delegated" not in (await federation.away.verifier().verify(alone)).claims
 
 
 @pytest.mark.parametrize("said", [FromNow(HOUR), "soon", -1, 2**60, True], ids=str)

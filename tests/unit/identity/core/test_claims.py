@@ -43,6 +43,8 @@ PLAIN: dict[str, Any] = {
 WHOLE = replace(
     LEAST,
     acr=3,
+    auth_time=T - 9,
+    delegated=T - 5,
     scope=("a.b.c", "d.*"),
     client_id="hall",
     act=ActingParty("services/cases", ActorKind.SERVICE, act=ActingParty("staff/1", ActorKind.STAFF, "departments/1")),
@@ -70,6 +72,8 @@ def test_a_whole_payload_is_written_in_the_words_of_the_standards() -> None:
     assert WHOLE.payload() == {
         **PLAIN,
         "acr": "3",
+        "auth_time": T - 9,
+        "delegated": T - 5,
         "scope": "a.b.c d.*",
         "client_id": "hall",
         "act": {
@@ -186,6 +190,10 @@ def test_each_type_of_token_lives_so_long_and_no_longer(token_type: TokenType, l
         ({"iat": T + 61}, "iat"),
         ({"nbf": T + 60}, ""),
         ({"nbf": T + 61}, "nbf"),
+        ({"auth_time": T + 60}, ""),
+        ({"auth_time": T + 61}, "auth_time"),
+        ({"delegated": T + 60}, ""),
+        ({"delegated": T + 61}, "delegated"),
     ],
 )
 def test_clocks_may_differ_by_a_minute_either_way(change: dict[str, int], rule: str) -> None:

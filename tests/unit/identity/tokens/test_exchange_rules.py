@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -195,6 +195,16 @@ def test_who_needs_no_delegation(subject: Claims, rule: str) -> None:
 def test_a_delegation_of_another_is_refused(change: dict[str, object], reason: str, metadata: dict[str, str]) -> None:
     kept = replace(exchange.delegation(LUAN, PERSON, "//320402", TRANSFER), **change)  # type: ignore[arg-type]
     assert refusal(lambda: exchange.use_delegation(LUAN, kept, SERVICE, "//320402", TRANSFER, ())) == (reason, metadata)
+
+
+def test_what_was_kept_tells_when_it_was_asked_for_however_late_it_is_used() -> None:
+    kept = exchange.delegation(LUAN, replace(WINDOW, auth_time=T - 9), "//320402", TRANSFER)
+    days_later = replace(LUAN, now=LUAN.now + timedelta(days=3))
+    told = exchange.use_delegation(days_later, kept, SERVICE, "//320402", TRANSFER, ())
+    assert (told.iat, told.delegated, told.auth_time) == (T + 3 * 86_400, T, T - 9)
+    guest = exchange.accept(replace(TIANNING, now=days_later.now), told, HOME, ())
+    assert (guest.delegated, guest.auth_time) == (T, T - 9)
+    assert exchange.assertion(LUAN, PERSON, "//320402", ()).delegated == 0, "of what is done at once it says nothing"
 
 
 def test_a_guests_token_says_whose_word_it_rests_on() -> None:
