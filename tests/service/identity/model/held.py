@@ -61,8 +61,8 @@ class Held:
     """A token, and the most that it may do.
 
     ``acts`` is who acts: PERSON, STAFF, CLIENT or SERVICE. ``rests`` are the things that it rests on; ``for_whom`` is empty for
-    oneself; ``abroad`` tells in which region it is shown; ``key`` which key of the first region signed it, 0 of none; ``grant``
-    of which sign-in at the pages it came.
+    oneself; ``abroad`` tells in which region it is shown; ``key`` which key of the first region signed it, 0 of none;
+    ``vouched`` which channel said of whom, PERSON or STAFF, that they sit before it.
     """
 
     text: str = field(repr=False)
@@ -80,6 +80,12 @@ class Held:
     abroad: bool = False
     stands_in: StandIn | None = None
     key: int = 0
+    vouched: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def subject_acts(self) -> str:
+        """What the subject is by itself: PERSON or STAFF."""
+        return "PERSON" if self.subject.startswith("persons/") else "STAFF"
 
     @property
     def guest_scopes(self) -> frozenset[str]:

@@ -113,14 +113,21 @@ class Reference(Ledger):
         """Says whether a delegation may become an assertion: it lives long, and all that it rests on must stand today."""
         standing = all(self.stands(thing) for thing in held.rests)
         alive = held.kind == "delegation" and self.now < held.ends + LEEWAY
-        return alive and standing and self._may_cross(held)
+        believed = all(acts in self.channels[name].who for name, acts in held.vouched)
+        return alive and standing and believed and self._may_cross(self.as_believed(held))
+
+    def as_believed(self, held: Held) -> Held:
+        """The same as known no better than its channels are believed today."""
+        levels = [self.channels[name].most for name, acts in held.vouched if acts == held.subject_acts]
+        return replace(held, assurance=min([held.assurance, *levels]))
 
     # -- what it may do then -------------------------------------------------------------------------------------------------
 
     def person_at(self, client: str, person: str, assurance: int) -> Held:
         """What a person's token may do at the most."""
         level = min(assurance, IN_PERSON, self.channels[client].most)
-        return self._first(person, "PERSON", level, TABLE[PERSON], {client})
+        made = self._first(person, "PERSON", level, TABLE[PERSON], {client})
+        return replace(made, vouched=frozenset({(client, "PERSON")}))
 
     def clerk_at(self, client: str, clerk: str, assurance: int, found: StandIn | None) -> Held:
         """What the token of a member of staff may do at the most, in the own post or in that of who is away."""
@@ -128,6 +135,7 @@ class Reference(Ledger):
         level = min(assurance, self.channels[client].most)
         things = {client, f"post of {whose}", *([found.name] if found else [])}
         made = self._first(clerk, "STAFF", level, of_post(self.roles[whose]), things)
+        made = replace(made, vouched=frozenset({(client, "STAFF")}))
         return replace(made, stands_in=found, ends=min(made.ends, found.ends)) if found else made
 
     def machine(self, client: str) -> Held:
@@ -162,13 +170,14 @@ class Reference(Ledger):
             delegate=staff.subject,
             scopes=((TABLE[PERSON] & person.scopes) | (TABLE[WINDOW] - TABLE[PERSON])) & staff.scopes,
             stands_in=staff.stands_in,
+            vouched=person.vouched | staff.vouched,
         )
 
     def asserted(self, held: Held, *, by: str = "") -> Held:
         """What an assertion of a token, or of what was kept of one (``by`` a service), says at the most."""
         seconds = min(self.now + ASSERTION_SECONDS, held.ends)
         ends = min([seconds, *(each.ends for each in held.mandate.chain)] if held.mandate else [seconds])
-        level = min(held.assurance, self.trust["outbound"].most)
+        level = min(self.as_believed(held).assurance, self.trust["outbound"].most)
         made = replace(self.signed(held, "assertion"), ends=ends, rests=frozenset(), abroad=True, assurance=level)
         made = replace(made, delegate=by or held.delegate, stands_in=None)
         return replace(made, acts="SERVICE", scopes=TABLE[CASES]) if by else made
