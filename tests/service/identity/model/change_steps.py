@@ -92,7 +92,7 @@ class ChangeSteps(Machine):
     def something_ends_or_begins(self, what: str, which: int) -> None:
         """A client, a clerk's post, or what passes one way between the regions."""
         if what == "client":
-            self.turn_client(of(self.world.channels + self.world.machines, which))
+            self.turn_client(of(self.world.clients, which))
         elif what == "clerk":
             self.turn_clerk(of(self.world.clerks, which))
         else:
@@ -127,7 +127,7 @@ class ChangeSteps(Machine):
     @rule(which=ANY, lacks=st.sets(st.sampled_from(sorted(MACHINE)), max_size=3))
     def a_machine_gets_other_permissions(self, which: int, lacks: set[str]) -> None:
         """It may less, or what it might before."""
-        name, may = of(self.world.machines, which), MACHINE - lacks
+        name, may = of(self.world.machines + self.world.parties, which), MACHINE - lacks
         before = self.model.machines[name]
         if may == before:
             return
@@ -140,10 +140,10 @@ class ChangeSteps(Machine):
     @rule(which=ANY, overlap=st.sampled_from([0, 0, 60, 300]), approved=ANY)
     def a_client_gets_another_key(self, which: int, overlap: int, approved: int) -> None:
         """The key before it is good for a while, or no more; of a channel nothing changes until two people said so."""
-        name = of(self.world.channels + self.world.machines, which)
+        name = of(self.world.clients, which)
         if not self.model.stands(name):
             return
-        agreed = approved % 4 != 0 or name in self.world.machines
+        agreed = approved % 4 != 0 or name not in self.world.channels
         self.tick()
         number = self.run(self.world.rotate(name, overlap, approved=agreed))
         if agreed:
@@ -196,7 +196,7 @@ class ChangeSteps(Machine):
         if not self.model.stands(f"post of {away}") or any(self.model.now < each.ends for each in same):
             return
         name = self.run(self.world.stand_in(away, other, 60 * minutes))
-        self.stand_ins.append(StandIn(name, away, other, self.model.now + 60 * minutes))
+        self.stand_ins.append(StandIn(name, away, other, self.model.now + 60 * minutes, self.model.offices[away]))
 
     @precondition(lambda self: self.stand_ins)
     @rule(which=ANY)
@@ -231,15 +231,14 @@ class ChangeSteps(Machine):
 
     def turn_client(self, name: str) -> None:
         """Suspends a client, or resumes it."""
-        self._turn(name, lambda stands: self.world.client_stands(name, stands=stands))
+        if not self._turn(name, lambda stands: self.world.client_stands(name, stands=stands)):
+            self.model.suspended[name].append(self.model.stopped[name][-1])
 
     def turn_clerk(self, clerk: str) -> None:
-        """Takes a clerk's post, with which all end who stand in for it, or gives a fresh one."""
-        stands = self._turn(f"post of {clerk}", lambda stands: self.world.clerk_stands(clerk, stands=stands))
-        self.model.roles[clerk] = ROLE if stands else self.model.roles[clerk]
-        for each in self.stand_ins:
-            if not stands and each.represented == clerk and self.model.stands(each.name):
-                self.model.stop(each.name)
+        """Takes a clerk's post, or gives them a fresh one, for which nobody stands in."""
+        if self._turn(f"post of {clerk}", lambda stands: self.world.clerk_stands(clerk, stands=stands)):
+            self.model.roles[clerk] = ROLE
+            self.model.offices[clerk] += 1
 
     def turn_trust(self, way: str) -> None:
         """Suspends what passes one way, or resumes it."""

@@ -89,13 +89,15 @@ class Doors(Places):
     async def change_client(self, name: str, terms: Channel | frozenset[str]) -> None:
         """Gives a channel other terms, or a machine other permissions; more than a channel had must be approved."""
         home, token = self.home, await self.home.admin_token()
-        channel = isinstance(terms, Channel)
-        client = resources_pb2.Client(name=name, assertion_right=_right(terms) if channel else None)
-        if not channel:
+        client, path = resources_pb2.Client(name=name), "scopes"
+        if isinstance(terms, Channel):
+            client.assertion_right.CopyFrom(_right(terms))
+            path = "assertion_right"
+        else:
             client.scopes.extend(sorted(terms))
         asked = client_service_pb2.UpdateClientRequest(
             client=client,
-            update_mask=FieldMask(paths=["assertion_right" if channel else "scopes"]),
+            update_mask=FieldMask(paths=[path]),
             etag=(await self._client(name, token)).etag,
             request_id=request_id(),
         )

@@ -48,12 +48,13 @@ class Given:
 
 @dataclass(frozen=True)
 class StandIn:
-    """That a member of staff stands in for another, in the post that this one had then."""
+    """That a member of staff stands in for another, in the post that this one had then, their ``office``-th."""
 
     name: str
     represented: str
     substitute: str
     ends: int
+    office: int
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,16 @@ class Channel:
 
     most: int
     who: frozenset[str]
+
+
+@dataclass
+class SignedIn:
+    """A sign-in to the client: what it was for, all refresh tokens that came of it, and when the last one was given."""
+
+    name: str
+    party: str
+    person: str
+    began: int
+    scopes: frozenset[str]
+    given: list[str] = field(default_factory=list)
+    last: int = 0

@@ -35,6 +35,7 @@ class Ledger:
     now: int
     stopped: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     began: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    suspended: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     used: set[str] = field(default_factory=set)
     heads: dict[str, str] = field(default_factory=dict)
     uses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -42,6 +43,7 @@ class Ledger:
     channels: dict[str, Channel] = field(default_factory=lambda: defaultdict(lambda: Channel(4, BOTH)))
     machines: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(lambda: MACHINE))
     roles: dict[str, frozenset[str]] = field(default_factory=lambda: defaultdict(lambda: ROLE))
+    offices: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     trust: dict[str, Trust] = field(default_factory=lambda: {"inbound": Trust(3), "outbound": Trust(4)})
     region_keys: dict[int, int] = field(default_factory=dict)
     pinned: frozenset[int] = frozenset()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from libs.access.actor import Actor
-from tests.service.identity.model.held import EVERYTHING, Given, Held, StandIn
+from tests.service.identity.model.held import EVERYTHING, Given, Held, SignedIn, StandIn
 from tests.service.identity.model.places import HOME, Refused
 from tests.service.identity.model.reference import Reference
 from tests.service.identity.model.world import World
@@ -35,6 +35,7 @@ class Machine(RuleBasedStateMachine):
         self.held: list[Held] = []
         self.given: list[Given] = []
         self.stand_ins: list[StandIn] = []
+        self.sign_ins: list[SignedIn] = []
 
     @initialize()
     def others_come(self) -> None:

@@ -13,8 +13,8 @@ from tests.service.identity.model.rights import CASES, PERSON, SEND, TABLE, WIND
 LEEWAY = 60
 """Seconds by which clocks of regions may differ."""
 ACCESS_SECONDS, ASSERTION_SECONDS, DELEGATION_SECONDS = 600, 60, 90 * 24 * 3600
-IN_PERSON = 4
-"""How well somebody is known whose document staff saw."""
+IN_PERSON, BY_PASSWORD = 4, 2
+"""How well somebody is known whose document staff saw, and who signed in by a password alone."""
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Reference(Ledger):
 
     def stand_in_holds(self, found: StandIn) -> bool:
         """Says whether somebody stands in for a colleague who still has the post."""
-        return self.stands(found.name) and self.stands(f"post of {found.represented}") and self.now < found.ends
+        has = self.stands(f"post of {found.represented}") and self.offices[found.represented] == found.office
+        return has and self.stands(found.name) and self.now < found.ends
 
     def bears(self, held: Held) -> bool:
         """Says whether all that a token rests on stood from when it was made until now."""
@@ -141,6 +142,10 @@ class Reference(Ledger):
     def machine(self, client: str) -> Held:
         """What a machine's own token may do at the most."""
         return self._first(client, "CLIENT", 0, self.machines[client], {client})
+
+    def signed_in_at(self, party: str, person: str, scopes: frozenset[str], sign_in: str) -> Held:
+        """What the token of a client may do to which a person signed in by password."""
+        return self._first(person, "PERSON", BY_PASSWORD, scopes, {party, sign_in})
 
     def _first(self, subject: str, acts: str, level: int, scopes: frozenset[str], rests: set[str]) -> Held:
         key, ends = self.signing, self.now + ACCESS_SECONDS

@@ -18,6 +18,7 @@ from libs.clock import FakeClock
 from tests.service.identity.model.change_steps import ChangeSteps
 from tests.service.identity.model.held import Channel, Trust
 from tests.service.identity.model.ledger import BOTH
+from tests.service.identity.model.page_steps import PageSteps
 from tests.service.identity.model.rights import MACHINE, ROLE
 from tests.service.identity.model.token_steps import TokenSteps
 from tests.service.identity.model.world import world
@@ -27,7 +28,7 @@ _STEPS = int(os.environ.get("TONGBAN_MODEL_STEPS", "500"))
 _A_RUN = 50
 
 
-class _Machine(TokenSteps, ChangeSteps):
+class _Machine(TokenSteps, ChangeSteps, PageSteps):
     """All steps."""
 
     def teardown(self) -> None:
@@ -41,7 +42,7 @@ class _Machine(TokenSteps, ChangeSteps):
         self._keys_as_before()
 
     def _clients_as_before(self) -> None:
-        for name in self.world.channels + self.world.machines:
+        for name in self.world.clients:
             if not self.model.stands(name):
                 self.turn_client(name)
         changed = {name: Channel(4, BOTH) for name, terms in self.model.channels.items() if terms != Channel(4, BOTH)}
@@ -61,7 +62,7 @@ class _Machine(TokenSteps, ChangeSteps):
 
     def _keys_as_before(self) -> None:
         """Every client has one good key, and the region two, which the other one has pinned."""
-        for name in self.world.channels + self.world.machines:
+        for name in self.world.clients:
             self.run(self.world.rotate(name, 0, approved=True))
             self.world.signers[name] = self.world.signers[name][-1:]
         for number in sorted(self.world.region_keys())[:-2]:

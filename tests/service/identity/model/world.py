@@ -12,10 +12,10 @@ from libs.errors import TongbanError
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from services.identity.core.signing_keys import TokenKeys
 from tests.service.identity.conftest import POSTS
-from tests.service.identity.model.doors import Doors
 from tests.service.identity.model.held import Channel, StandIn
 from tests.service.identity.model.ledger import BOTH
 from tests.service.identity.model.offices import Offices
+from tests.service.identity.model.pages import Pages
 from tests.service.identity.model.places import AWAY, Refused, by_the_clock
 from tests.support.patience import invoke
 from tests.support.service import Ground
@@ -27,12 +27,18 @@ TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
 
 
 @dataclass
-class World(Doors, Offices):
+class World(Pages, Offices):
     """Both regions with channels, machines and clerks, who stay, and with people and firms, who are others in each run."""
 
     people: list[str] = field(default_factory=list)
     firms: list[str] = field(default_factory=list)
     wards: list[str] = field(default_factory=list)
+    with_passwords: list[str] = field(default_factory=list)
+
+    @property
+    def clients(self) -> list[str]:
+        """All clients that the steps change."""
+        return self.channels + self.machines + self.parties
 
     async def settle(self) -> None:
         """Makes channels, machines and clerks, and two regions that trust each other."""
@@ -44,6 +50,7 @@ class World(Doors, Offices):
         # The region's own window is left alone: administrators sign in there.
         self.channels = [await self.make_client(name, Channel(4, BOTH)) for name in ("kiosk-a", "kiosk-b")]
         self.machines = [await self.make_client("machine-a", None)]
+        await self.make_party()
         admin = await self.home.admin_token()
         self.clerks = [(await self.home.make_staff(f"clerk-{n}", admin)).name for n in range(2)]
         for clerk in self.clerks:
@@ -52,7 +59,8 @@ class World(Doors, Offices):
 
     async def enter(self, people: int, firms: int) -> None:
         """Lets others come: the people of before are nobody's business any more."""
-        self.people = [await self.home.person() for _ in range(people)]
+        self.with_passwords = [await self.with_password()]
+        self.people = [await self.home.person() for _ in range(people - 1)] + self.with_passwords
         self.firms = [(await self.home.firm(self.people[n])).name for n in range(firms)]
         self.wards = [await self.ward()]
 
