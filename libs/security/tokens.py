@@ -1,7 +1,10 @@
 """Verifies access tokens (RFC 9068: JWT, ES256, typ at+jwt)."""
 
+from typing import NamedTuple
+
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
 
 from libs import outside
 from libs.access.actor import Actor, from_claims
@@ -20,10 +23,19 @@ def _invalid(rule: str, message: str) -> Unauthenticated:
     return reasons.token_invalid(message, rule=rule)
 
 
+class _Verified(NamedTuple):
+    """A token that was verified: who it speaks for, when it expires, and the key that signed it, by its id."""
+
+    actor: Actor
+    expires: float
+    kid: str
+
+
 class TokenVerifier:
     """Turns an access token into a Actor, checking signature, type, issuer, audience and times.
 
-    A verified token is remembered until it expires: the signature of the same text can't change.
+    A verified token is remembered until it expires, or its key is gone: the signature of the same text can't change, but a key
+    that leaked is destroyed, and what was signed with it is refused from then on, also where it was seen before.
     """
 
     def __init__(
@@ -34,7 +46,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self.clock = clock
-        self._known: dict[str, tuple[Actor, float]] = {}
+        self._known: dict[str, _Verified] = {}
 
     async def verify(self, token: str) -> Actor:
         """Returns who ``token`` speaks for.
@@ -54,17 +66,18 @@ class TokenVerifier:
         now = self.clock.now().timestamp()
         known = self._known.get(token)
         if known is not None:
-            if known[1] + LEEWAY_SECONDS <= now:
-                del self._known[token]
+            if known.expires + LEEWAY_SECONDS <= now:
+                self._known.pop(token, None)
                 raise _invalid("exp", "the access token has expired")
-            return known[0]
-        actor, expires = await self._check(token, now)
+            await self._key(known.kid)
+            return known.actor
+        verified = await self._check(token, now)
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
-        self._known[token] = (actor, expires)
-        return actor
+        self._known[token] = verified
+        return verified.actor
 
-    async def _check(self, token: str, now: float) -> tuple[Actor, float]:
+    async def _check(self, token: str, now: float) -> _Verified:
         if len(token) > _MAX_TOKEN:
             raise _invalid("size", "the access token is too large")
         try:
@@ -73,14 +86,19 @@ class TokenVerifier:
             raise _invalid("form", "the access token is not a JWT") from error
         if header.get("alg") != "ES256" or header.get("typ") != "at+jwt":
             raise _invalid("typ", "the token is not an ES256 access token (RFC 9068)")
-        key = await self._keys.key(str(header.get("kid", "")))
-        if key is None:
-            raise _invalid("kid", "the access token names an unknown key")
+        kid = str(header.get("kid", ""))
+        key = await self._key(kid)
         try:
             claims = jwt.decode(token, key, algorithms=["ES256"]).claims
         except (JoseError, ValueError) as error:
             raise _invalid("signature", "the access token's signature does not hold") from error
-        return self._principal(claims, token, now)
+        return _Verified(*self._principal(claims, token, now), kid)
+
+    async def _key(self, kid: str) -> ECKey:
+        key = await self._keys.key(kid)
+        if key is None:
+            raise _invalid("kid", "the access token names an unknown key")
+        return key
 
     def _principal(self, claims: dict[str, object], token: str, now: float) -> tuple[Actor, float]:
         audience = claims.get("aud")

@@ -8,10 +8,10 @@ from libs.clock import Clock
 from libs.db.connection import DatabaseConnection
 from libs.errors import reasons
 from libs.ids.subjects import SubjectKind, parse_subject
-from services.identity.core import acting, clients, staff
+from services.identity.core import acting, assurance, clients, staff
 from services.identity.core.accounts import active_person
-from services.identity.core.claims import ActingRight, Claims
-from services.identity.core.client_rules import check_standing
+from services.identity.core.claims import ActingRight, ActorKind, Claims
+from services.identity.core.client_rules import ClientKind, check_assertion, check_standing
 from services.identity.core.duties import Duty
 from services.identity.core.mandate_rules import ActingBasis
 from services.identity.core.staff_standing import posts_now
@@ -38,7 +38,8 @@ class Parties:
             abroad: the id of another region, where it is for that one: a mandate must be good there too.
 
         Returns:
-            The claims, with the right to act as it is now. A guest's are left to its home region, which vouches for them.
+            The claims, with the right to act and the assurance as they are now. A guest's are left to its home region, which
+            vouches for them.
 
         Raises:
             PermissionDenied: CLIENT_NOT_ACTIVE, CLIENT_EXPIRED, CLIENT_MAY_NOT_ASSERT, NOT_LEGAL_REPRESENTATIVE, MANDATE_…,
@@ -48,7 +49,7 @@ class Parties:
         """
         if claims.region:
             return claims
-        await _channels(connection, claims, self.wall.now())
+        claims = await _believed(connection, claims, self.wall.now())
         for actor in claims.actors():
             if actor.kind == "STAFF":
                 await self.duties(connection, actor.sub, claims.substitution)
@@ -96,9 +97,32 @@ class Parties:
         return found.in_a_token(principal, now, self.wall.now())
 
 
-async def _channels(connection: DatabaseConnection, claims: Claims, now: datetime) -> None:
-    """Checks that the clients on whose word a token of people rests may still give it."""
-    if parse_subject(claims.sub).kind is SubjectKind.SERVICE:
-        return
+async def _believed(connection: DatabaseConnection, claims: Claims, now: datetime) -> Claims:
+    """Checks that the clients on whose word a token of people rests may still give it; returns it as they are believed today.
+
+    A delegation lives long: a channel whose terms were narrowed since says no more by it than it may say now.
+    """
+    kind, level = parse_subject(claims.sub).kind, claims.acr
+    if kind is SubjectKind.SERVICE:
+        return claims
+    subject = ActorKind.PERSON if kind is SubjectKind.PERSON else ActorKind.STAFF
     for name in {claims.client_id, *claims.via}:
-        check_standing(await clients.client(connection, f"clients/{name}"), now)
+        client = await clients.client(connection, f"clients/{name}")
+        check_standing(client, now)
+        told = _told_by(name, claims) if client.kind is ClientKind.CHANNEL else frozenset()
+        for each in sorted(told):
+            check_assertion(client, each, now)
+        # Of two who are there the level is the person's, whom the clerk's own channel says nothing of.
+        if subject in told:
+            level = assurance.believed(level, client.max_assurance)
+    return replace(claims, acr=level)
+
+
+def _told_by(client: str, claims: Claims) -> frozenset[ActorKind]:
+    """Of whom a channel said that they sit before it: of the clerk, of the person, or of both; not of who signed in at our pages."""
+    staffed = claims.actor_kind is ActorKind.STAFF
+    if parse_subject(claims.sub).kind is not SubjectKind.PERSON:
+        return frozenset({ActorKind.STAFF}) if staffed else frozenset()
+    persons = client in claims.via if claims.via else client == claims.client_id
+    told = {ActorKind.STAFF} if staffed and client == claims.client_id else set()
+    return frozenset(told | ({ActorKind.PERSON} if persons and not claims.sid else set()))

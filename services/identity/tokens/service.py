@@ -152,8 +152,8 @@ class TokenExchange:
         async with self._parts.database.read() as connection:
             region = await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
             terms = region.outbound
-            require_covered(region.id, terms, subject.actor_kind, subject.acr)
             known = await self._parties.standing(connection, subject, region.id)
+            require_covered(region.id, terms, known.actor_kind, known.acr)
             return replace(known, acr=assurance.believed(known.acr, terms.max_assurance))
 
     async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:

@@ -67,6 +67,21 @@ async def test_a_good_token_says_who_calls(verifier: TokenVerifier, issuer: Issu
     assert token not in repr(found)
 
 
+async def test_a_token_that_was_seen_is_refused_once_its_key_is_destroyed(
+    issuer: Issuer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_kid: str) -> ECKey | None:
+        return None
+
+    verifier = TokenVerifier(issuer, issuer=ISSUER, audience="//341500", clock=clock)
+    token = _token(issuer)
+    assert (await verifier.verify(token)).subject == PERSON
+    with monkeypatch.context() as patch:
+        patch.setattr(issuer, "key", gone)
+        assert await _rule(verifier, token) == "kid"
+    assert (await verifier.verify(token)).subject == PERSON
+
+
 STANDINGS: list[tuple[str, str, dict[str, Any], Standing, str]] = [
     (PERSON, "PERSON", {}, Standing.PERSON, PERSON),
     (PERSON, "PERSON", {"org": FIRM}, Standing.PERSON, PERSON),
