@@ -1,13 +1,15 @@
 """What one region withdraws ends the tokens that another gave on its word, within seconds (decision 0091)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
 
+from libs.errors import Unauthenticated
 from libs.observability import metrics
 from libs.rpc.regions import Regions
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
@@ -20,9 +22,9 @@ from tests.service.identity.conftest import Federation
 from tests.support import sql
 from tests.support.backends import HOST, free_port
 from tests.support.client_keys import Machine, new_key, public_jwk
-from tests.support.patience import invoke
+from tests.support.patience import PATIENCE, invoke
 from tests.support.town import JWT_BEARER, Town, reason_of, request_id
-from tests.support.withdrawing import CASES, Withdrawn, change_client, taken_post
+from tests.support.withdrawing import CASES, Withdrawn, a_second_later, change_client, taken_post
 from tongban.identity.v1 import client_service_pb2, mandate_service_pb2, mandate_service_pb2_grpc, resources_pb2
 from tongban.identity.v1 import token_service_pb2 as pb
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
@@ -34,6 +36,18 @@ TRANSFER = "caseTransfers/00000000-0000-7000-8000-000000000001"
 DELEGATION = "urn:tongban:params:oauth:token-type:delegation"
 _OF_CLIENTS = {"a suspended client", "keys that leaked"}
 """Tokens of clients alone, which no region vouches for."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def asked_when_the_test_says() -> Iterator[None]:
+    """The regions' own processes, which reach no gateway here, ask nobody."""
+
+    async def idle(_watch: GuestWatch) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(GuestWatch, "run", idle)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -74,11 +88,20 @@ async def _guest(federation: Federation, token: str) -> str:
     return await federation.away.exchange(await federation.home.exchange(token, audience=AWAY), ASSERTION)
 
 
-async def _heard(federation: Federation, watch: GuestWatch) -> None:
+async def _asked(federation: Federation, watch: GuestWatch) -> None:
     """What the other region does by itself within a second, and each of its processes in the next."""
     await _due(federation.away)
     await watch.turn()
     await federation.away.service.process.withdrawals.look()
+
+
+async def _heard(federation: Federation, watch: GuestWatch) -> None:
+    """The same, until home answered: on a busy machine it may take longer than it is given."""
+    end = time.monotonic() + PATIENCE
+    await _asked(federation, watch)
+    while (await _home_row(federation.away)).misses:
+        assert time.monotonic() < end
+        await _asked(federation, watch)
 
 
 async def _due(town: Town, **columns: str) -> None:
@@ -96,9 +119,8 @@ async def _home_row(town: Town) -> Any:
 async def _stands(town: Town, token: str) -> bool:
     try:
         await town.verifier().verify(token)
-    except Exception as error:
-        assert getattr(error, "reason", "") == "TOKEN_INVALID", error
-        return False
+    except Unauthenticated as error:
+        return error.reason != "TOKEN_INVALID"
     return True
 
 
@@ -182,11 +204,9 @@ async def test_who_stands_again_gets_a_new_token_abroad_and_keeps_no_old_one(
     clerk = (await home.verifier().verify(token)).subject
     old = await _guest(federation, token)
     await take()
+    await a_second_later(home, (await home.verifier().verify(token)).issued)
     await home.assign(clerk, home.posts["receiving"], await home.admin_token())
-    fresh_at_home = await home.human_token(clerk)
-    while (await home.verifier().verify(fresh_at_home)).issued == (await home.verifier().verify(token)).issued:
-        fresh_at_home = await home.human_token(clerk)  # tokens tell whole seconds
-    fresh = await _guest(federation, fresh_at_home)
+    fresh = await _guest(federation, await home.human_token(clerk))
     await _heard(federation, watch)
     assert [await _stands(federation.away, each) for each in (old, fresh)] == [False, True]
 
@@ -226,7 +246,8 @@ async def test_a_delegation_outlives_the_post_in_which_it_was_given_and_not_its_
     admin = await home.admin_token()
     token, take = await taken_post(home)
     clerk = (await home.verifier().verify(token)).subject
-    await home.assign(clerk, home.posts["reviewing"], admin)
+    other = await home.make_post(f"W-{request_id()[:8]}", [resources_pb2.DUTY_RECEIVING], admin)
+    await home.assign(clerk, other.name, admin)
     person = await home.person()
     window = await home.at_window(await home.human_token(person), await home.human_token(clerk))
     kept = await home.exchange(window, audience=AWAY, transfer=TRANSFER, requested_token_type=DELEGATION)
@@ -280,7 +301,7 @@ async def test_a_home_that_is_away_is_asked_more_seldom_and_its_guests_stay(
         watch._regions._access.clear()
         await withdraw()
         for misses, pause in ((1, 2), (2, 4), (3, 8), (4, 15), (5, 15)):
-            await _heard(federation, watch)
+            await _asked(federation, watch)
             row = await _home_row(away)
             assert row.misses == misses
             left = (row.ask_time - away.service.process.wall.now()).total_seconds()
@@ -309,7 +330,7 @@ async def test_what_was_read_and_not_noted_is_read_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(store, "heard", killed)
-        await _heard(federation, watch)
+        await _asked(federation, watch)
     assert (await _home_row(federation.away)).cursor == cursor
     assert await _stands(federation.away, guest)
     await _heard(federation, watch)
@@ -378,8 +399,7 @@ async def test_a_region_that_tells_too_many_has_all_its_guests_come_anew(
     other = await _guest(federation, token)
     await _heard(federation, watch)
     issued, before = (await away.verifier().verify(other)).issued, await _learnt(away)
-    while int(away.service.process.wall.now().timestamp()) <= issued:
-        await home.admin_token()  # tokens tell whole seconds
+    await a_second_later(away, issued)
     monkeypatch.setattr(withdrawals, "MOST_LEARNT", before + 5)
     await withdraw()
     await _heard(federation, watch)
