@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.support import sql
 from tests.support.client_keys import Machine, new_key, public_jwk
-from tests.support.town import FIRST, Town, request_id
+from tests.support.town import FIRST, JWT_BEARER, Town, request_id
 from tongban.identity.v1 import (
     account_service_pb2,
     client_service_pb2,
@@ -12,6 +12,7 @@ from tongban.identity.v1 import (
     resources_pb2,
     staff_service_pb2,
 )
+from tongban.options.v1 import options_pb2
 
 Withdrawn = tuple[str, Callable[[], Awaitable[None]]]
 """A token, and what withdraws what it rests on."""
@@ -171,6 +172,24 @@ async def _replaced_representative(home: Town) -> Withdrawn:
         await home.call(method, request, resources_pb2.Organization, await home.staff_token())
 
     return token, replace
+
+
+async def suspended_channel(home: Town) -> Withdrawn:
+    """The token of a person who came through a channel; the channel is suspended."""
+    channel = Machine(f"c{request_id()[:8]}", new_key("channel"))
+    client = resources_pb2.Client(
+        display_name="窗口系统",
+        kind=resources_pb2.CLIENT_KIND_CHANNEL,
+        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
+        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(channel.key)]),
+        assertion_right=resources_pb2.AssertionRight(actor_kinds=[options_pb2.ACTOR_KIND_PERSON], max_assurance=4),
+    )
+    create = client_service_pb2.CreateClientRequest(client=client, client_id=channel.client_id, request_id=request_id())
+    await home.call(home.clients.CreateClient, create, resources_pb2.Client, await home.admin_token())
+    await home.approve(f"clients/{channel.client_id}")
+    said = channel.sign(await home.person(), home.base, acr="4", auth_time=int(channel.now()))
+    token = await home.granted(grant_type=JWT_BEARER, assertion=said)
+    return token, lambda: change_client(home, "Suspend", f"clients/{channel.client_id}")
 
 
 CASES: dict[str, Callable[[Town], Awaitable[Withdrawn]]] = {

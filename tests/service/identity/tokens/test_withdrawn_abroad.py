@@ -21,11 +21,10 @@ from services.identity.guests.worker import GuestWatch
 from tests.service.identity.conftest import Federation
 from tests.support import sql
 from tests.support.backends import HOST, free_port
-from tests.support.client_keys import Machine, new_key, public_jwk
 from tests.support.patience import PATIENCE, invoke
-from tests.support.town import JWT_BEARER, Town, reason_of, request_id
-from tests.support.withdrawing import CASES, Withdrawn, a_second_later, change_client, taken_post
-from tongban.identity.v1 import client_service_pb2, mandate_service_pb2, mandate_service_pb2_grpc, resources_pb2
+from tests.support.town import Town, reason_of, request_id
+from tests.support.withdrawing import CASES, a_second_later, suspended_channel, taken_post
+from tongban.identity.v1 import mandate_service_pb2, mandate_service_pb2_grpc, resources_pb2
 from tongban.identity.v1 import token_service_pb2 as pb
 from tongban.identity.v1.token_service_pb2_grpc import TokenServiceStub
 from tongban.options.v1 import options_pb2
@@ -61,25 +60,8 @@ async def watch(federation: Federation) -> AsyncIterator[GuestWatch]:
     await regions.close()
 
 
-async def _suspended_channel(home: Town) -> Withdrawn:
-    channel = Machine(f"c{request_id()[:8]}", new_key("channel"))
-    client = resources_pb2.Client(
-        display_name="窗口系统",
-        kind=resources_pb2.CLIENT_KIND_CHANNEL,
-        auth_method=resources_pb2.CLIENT_AUTH_METHOD_PRIVATE_KEY_JWT,
-        jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(channel.key)]),
-        assertion_right=resources_pb2.AssertionRight(actor_kinds=[options_pb2.ACTOR_KIND_PERSON], max_assurance=4),
-    )
-    create = client_service_pb2.CreateClientRequest(client=client, client_id=channel.client_id, request_id=request_id())
-    await home.call(home.clients.CreateClient, create, resources_pb2.Client, await home.admin_token())
-    await home.approve(f"clients/{channel.client_id}")
-    said = channel.sign(await home.person(), home.base, acr="4", auth_time=int(channel.now()))
-    token = await home.granted(grant_type=JWT_BEARER, assertion=said)
-    return token, lambda: change_client(home, "Suspend", f"clients/{channel.client_id}")
-
-
 ABROAD = {name: case for name, case in CASES.items() if name not in _OF_CLIENTS} | {
-    "a suspended channel": _suspended_channel
+    "a suspended channel": suspended_channel
 }
 
 
