@@ -82,9 +82,7 @@ async def test_a_channel_that_is_suspended_at_home_ends_its_peoples_tokens_abroa
     channel = await _channel(regions)
     person = await Registry(office, 9123).person()
     token = await office.gateway.human_token(channel, person.name, "PERSON", acr="4")
-    suspend = client_service_pb2.SuspendClientRequest(
-        name=f"clients/{channel.client_id}", reason="失窃", request_id=request_id()
-    )
+    suspend = client_service_pb2.SuspendClientRequest(name=channel.client_id, reason="失窃", request_id=request_id())
     admin = office.gateway.using(await office.admin_token())
     await _ends_abroad(regions, token, lambda: admin.call(suspend, resources_pb2.Client))
 
