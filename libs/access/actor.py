@@ -126,26 +126,33 @@ class Actor:
     def parties(self) -> frozenset[str]:
         """All that the token rests on and that can be withdrawn.
 
-        That is another region's word, people (about whom it is, who acts, and who passed the mandate on), clients, posts (those of
+        That is another region's word and its assertion; or people (about whom it is, who acts, and who passed the mandate on), clients, posts (those of
         the represented where staff stand in, and the substitution), for whom is acted, the mandate, who represents the firm; the
         session, and the sign-in to the client in it.
         """
         if self.region:
-            return frozenset({f"//{self.region}"})
+            word = {f"//{self.region}", f"//{self.region}/assertions"}
+            said = self.claims.get("txn")
+            return frozenset(word | {f"//{self.region}/assertions/{said}"} if said else word)
         clients = {f"clients/{name}" for name in (self.client, *self.claims.get("via", ())) if name}
         staff = self.clerk
         posts = {f"{self.represented or staff} {post}" for post in self.posts} if staff else set()
-        people = {self.person, self.human, str(self.claims.get("mandate_by", ""))}
-        acting = (
-            {self.organization, self.mandate or f"{self.subject} {self.organization}"} if self.organization else set()
-        )
+        people = {self.person, self.human}
         signed_in = {
             f"{collection}/{self.claims[claim]}"
             for claim, collection in (("sid", "sessions"), ("grant_id", "signInGrants"))
             if self.claims.get(claim)
         }
         substitution = {str(self.claims.get("substitution", ""))}
-        return frozenset(clients | posts | people | acting | signed_in | substitution) - {""}
+        return frozenset(clients | posts | people | self.right_parties | signed_in | substitution) - {""}
+
+    @cached_property
+    def right_parties(self) -> frozenset[str]:
+        """What the right to act for somebody rests on and that can be withdrawn: that one, the mandate and who passed it on, or who represents by law."""
+        if not self.organization:
+            return frozenset()
+        right = self.mandate or f"{self.subject} {self.organization}"
+        return frozenset({self.organization, right, str(self.claims.get("mandate_by", ""))}) - {""}
 
     def require_human(self) -> str:
         """Returns the human being who acts; raises PermissionDenied ACTOR_NOT_ALLOWED for a machine."""

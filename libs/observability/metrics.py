@@ -52,6 +52,11 @@ DEPENDENCY_AWAY_SINCE = Gauge(
     "When a dependency that does not answer stopped answering, seconds since 1970; 0 while it answers",
     ["dependency"],
 )
+GUESTS_HOME_SILENT_SINCE = Gauge(
+    "tongban_guests_home_silent_since_seconds",
+    "Since when a region whose guests hold tokens here does not tell what it withdrew, seconds since 1970; 0 while it tells",
+    ["region"],
+)
 DISK_FREE = Gauge(
     "tongban_disk_free_bytes", "What is left of the disk under a folder that this process fills", ["folder"]
 )

@@ -155,3 +155,13 @@ def party_of_representative(person: str, organization: str) -> str:
 def party_of_region(code: str) -> str:
     """Names another region, as its guests' tokens rest on its word."""
     return f"//{code}"
+
+
+def party_of_assertions(code: str) -> str:
+    """Names all assertions of another region, as its guests' tokens rest on them."""
+    return f"//{code}/assertions"
+
+
+def party_of_assertion(code: str, transaction: str) -> str:
+    """Names one assertion of another region, by its `txn`, as the tokens rest on it that were got for it."""
+    return f"{party_of_assertions(code)}/{transaction}"

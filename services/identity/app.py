@@ -14,6 +14,7 @@ from libs.events.change_api import Followed, everybody
 from libs.process import Process
 from libs.process.app import App
 from libs.rpc.client import neighbour_channel
+from libs.rpc.regions import Regions
 from libs.security.gateway_door import GatewayDoor
 from libs.security.tokens import TokenVerifier
 from libs.security.withdrawals import Withdrawals
@@ -47,6 +48,7 @@ from services.identity.core.withdrawals import TokenWithdrawals
 from services.identity.credentials.api import CredentialApi
 from services.identity.departments.api import DepartmentApi, DepartmentTreeApi, PostApi
 from services.identity.documents.api import DocumentApi
+from services.identity.guests.worker import GuestWatch
 from services.identity.identities.api import IdentityApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.logouts.delivery import LogoutDelivery
@@ -130,6 +132,7 @@ async def app(process: Process) -> App:
         _own_door(process),
     )
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
+    guests = GuestWatch(parts, Regions(own_door))
     if config.http is not None:
         judge = CertificateJudge(parts, process.provider, config.sign_in.certificates)
         enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file), judge)
@@ -152,6 +155,7 @@ async def app(process: Process) -> App:
             ClientEnds(parts).run,
             *([shared.sender.run] if shared.sender.kinds else ()),
             teller.run,
+            guests.run,
             ForgottenScans(process.database, process.wall).run,
             postman.run,
             ForgottenDeliveries(parts).run,
@@ -164,6 +168,7 @@ async def app(process: Process) -> App:
             shared.sender.close,
             teller.close,
             webhooks.close,
+            guests.close,
             own_door.close,
             shared.providers.close,
             *(each.close for each in shared.verifiers.values()),

@@ -275,6 +275,7 @@ _QUESTIONS_OF_REGIONS = {
     "tongban.license.v1.MaterialService.DownloadMaterial",
     "tongban.sharing.v1.DataService.Query",
     "tongban.sharing.v1.DataService.Compare",
+    "tongban.identity.v1.TokenService.ReadWithdrawnAssertions",
 }
 
 

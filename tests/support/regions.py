@@ -98,7 +98,18 @@ async def rows_by_table(state: Path, region: str) -> dict[str, int]:
         async with owner(state, region, service) as connection:
             tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             for name in sorted(row["tablename"] for row in tables):
-                if not name.startswith(("audit_", "crls", "data_uses", "idempotency", "outbox", "retries")):
+                if not name.startswith(
+                    (
+                        "audit_",
+                        "crls",
+                        "data_uses",
+                        "given_assertions",
+                        "guest_homes",
+                        "idempotency",
+                        "outbox",
+                        "retries",
+                    )
+                ):
                     counts[f"{service}.{name}"] = await connection.fetchval(f'{COUNTS} "{name}"')
     return counts
 

@@ -65,6 +65,8 @@ asserted_rights = sa.Table(
     columns.texts("powers"),
     columns.moment("expire_time"),
     sa.Column("assert_time", sa.DateTime(timezone=True), nullable=False),
+    columns.text("transaction"),
+    sa.Index("asserted_rights_transaction", "transaction"),
     comment="What other regions last asserted of their people's rights to act; the mandate is empty for representatives.",
 )
 
@@ -72,7 +74,10 @@ asserted_rights = sa.Table(
 @of(asserted_rights)
 @dataclass(frozen=True, slots=True)
 class AssertedRight:
-    """What another region last asserted of a right to act; the names are foreign ones, the mandate may be empty."""
+    """What another region last asserted of a right to act; the names are foreign ones, the mandate may be empty.
+
+    ``transaction`` is the `txn` of the assertion; empty where it has none that is a UUID.
+    """
 
     person: str
     principal: str
@@ -82,6 +87,7 @@ class AssertedRight:
     powers: tuple[str, ...]
     expire_time: datetime | None
     assert_time: datetime
+    transaction: str = ""
 
 
 mandate_uses = sa.Table(

@@ -16,6 +16,7 @@ from services.identity.config import Config
 from services.identity.core.client_rules import ClientEnvironment
 from services.identity.core.client_secrets import ClientSecrets
 from services.identity.core.codec import TokenCodec
+from services.identity.core.given_assertions import GivenAssertions
 from services.identity.core.signing_keys import TokenKeys
 from services.identity.core.token_records import TokenRecords
 from services.identity.core.vouching import Vouching
@@ -37,6 +38,7 @@ class Parts:
         once: what may be used once.
         proofs: checks that who asks for a token, or brings one, has its key.
         withdrawals: what no longer stands behind tokens.
+        given: what assertions to other regions rest on.
         vouching: who people are, told to other regions and by them.
         quotas: counts what clients call.
     """
@@ -58,6 +60,7 @@ class Parts:
     records: TokenRecords
     client_secrets: ClientSecrets
     withdrawals: TokenWithdrawals
+    given: GivenAssertions
     vouching: Vouching
     quotas: ClientQuotas
 
@@ -86,6 +89,7 @@ def parts_of(process: Process, config: Config, keys: TokenKeys) -> Parts:
         records=TokenRecords(process.audit),
         client_secrets=ClientSecrets(process.keys, process.provider),
         withdrawals=TokenWithdrawals(database, process.wall, process.withdrawals),
+        given=GivenAssertions(database, process.wall),
         vouching=Vouching(database, process.cipher, clock),
         quotas=process.quotas,
     )

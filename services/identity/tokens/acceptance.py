@@ -1,13 +1,16 @@
 """Accepting another region's assertion: a local token for a guest (一地认证、全网通办)."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from libs.access import roles
 from libs.errors import PermissionDenied, TongbanError, Unauthenticated, reasons
+from libs.ids.subjects import SubjectKind, parse_subject
 from services.identity.core import scopes, trust
 from services.identity.core.claims import LEEWAY_SECONDS, Claims, TokenType, from_payload
 from services.identity.core.codec import check_header, read_unverified, verified_by_stored
+from services.identity.core.guest_homes import note_guest
 from services.identity.core.issue import TokenIssue
 from services.identity.core.mandates import AssertedRight
 from services.identity.core.names import region_of
@@ -16,6 +19,8 @@ from services.identity.core.regions import ListedRegion
 from services.identity.core.token_records import TokenRequest, token_name
 from services.identity.tokens import rules, store
 from tongban.identity.v1 import token_service_pb2 as pb
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class GuestAcceptance:
             token = f"//{region.id}/tokens/{claims.jti}"
             await self.parts.records.write(asked, claims, token=token, transaction=claims.txn, result=refusal.reason)
             raise
+        await self._note(made)
         await self._remember(made)
         await self.parts.vouching.believe(claims, region.id)
         await self.parts.records.write(asked, made, token=token_name(made), transaction=claims.txn)
@@ -59,11 +65,20 @@ class GuestAcceptance:
         role = roles.of_guest(rules.guest_kind(claims.actor_kind))
         # What the guest could do at home and what guests may do here: a border gives nobody a right.
         made = rules.accept(issue, claims, home, scopes.narrow(scopes.both(role, claims.scope), scope))
+        made = replace(made, txn=_followed(claims))
+        if made.txn:
+            await self.parts.withdrawals.check_assertion(region.id, made.txn)
         # Last, so that a mistake in the request does not use the assertion up.
         seconds = claims.exp + LEEWAY_SECONDS - issue.iat
         if not await self.parts.once.take("assertion", claims.iss, claims.jti, seconds):
             raise reasons.assertion_replayed("the assertion was used before", region=region.id)
         return made
+
+    async def _note(self, made: Claims) -> None:
+        """Has the guest's home asked what it withdraws, for as long as the token lives."""
+        if made.txn:
+            async with self.parts.database.read() as connection:
+                await note_guest(connection, made.region, made.exp, self.parts.wall.now())
 
     async def _remember(self, made: Claims) -> None:
         """Keeps what the other region says of the right to act, for CheckMandate to answer by."""
@@ -84,8 +99,15 @@ class GuestAcceptance:
             authority.powers,
             expire,
             now,
+            made.txn,
         )
         await store.remember(self.parts.database, right)
+
+
+def _followed(claims: Claims) -> str:
+    """Returns the id by which home tells that an assertion no longer stands; a service alone rests on nothing but its region."""
+    alone = parse_subject(claims.sub).kind is SubjectKind.SERVICE
+    return claims.txn if _UUID.fullmatch(claims.txn) and not alone else ""
 
 
 def _too_far() -> TongbanError:

@@ -52,6 +52,12 @@ class TokenApi:
         since = moment_of(request.start_time, "since") if request.HasField("start_time") else None
         return await self._parts.withdrawals.changed(since)
 
+    async def read_withdrawn_assertions(
+        self, request: pb.ReadWithdrawnAssertionsRequest, call: Call
+    ) -> pb.ReadWithdrawnAssertionsResponse:
+        """Tells a region which of the assertions that it was given no longer stand."""
+        return await self._parts.given.fallen(call.actor.region, request.cursor)
+
     async def get_jwks(self, request: pb.GetJwksRequest, call: Call) -> resources.JsonWebKeySet:
         """Gets the keys that sign our tokens."""
         return jwks_message(self._parts.codec.keys.public())

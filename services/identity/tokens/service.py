@@ -120,6 +120,7 @@ class TokenExchange:
         subject = await self._outbound(request, subject)
         granted = scopes.narrow((service or subject).scope, request.scope)
         made = rules.assertion(issue, subject, request.audience, granted, service)
+        await self._parts.given.note(made, subject)
         return await self._parts.vouching.vouch_for(made, subject)
 
     async def _delegate(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
@@ -134,6 +135,7 @@ class TokenExchange:
         kept = await self._outbound(request, await self._followed(kept))
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
+        await self._parts.given.note_of_delegation(made, kept)
         return await self._parts.vouching.vouch_for(made, kept)
 
     async def _followed(self, kept: Claims) -> Claims:

@@ -11,10 +11,11 @@ from services.identity.core.regions import ListedRegion
 _BY_ISSUER = Query(ListedRegion, "SELECT {columns} FROM regions WHERE issuer = :issuer AND state <> 'ENDED'")
 _REMEMBER = Query(
     AssertedRight,
-    """INSERT INTO asserted_rights (person, principal, mandate, region, item_codes, powers, expire_time, assert_time)
-    VALUES (:person, :principal, :mandate, :region, :item_codes, :powers, :expire_time, :assert_time)
+    """INSERT INTO asserted_rights (person, principal, mandate, region, item_codes, powers, expire_time, assert_time, transaction)
+    VALUES (:person, :principal, :mandate, :region, :item_codes, :powers, :expire_time, :assert_time, :transaction)
     ON CONFLICT (person, principal, mandate) DO UPDATE SET region = excluded.region, item_codes = excluded.item_codes,
-      powers = excluded.powers, expire_time = excluded.expire_time, assert_time = excluded.assert_time
+      powers = excluded.powers, expire_time = excluded.expire_time, assert_time = excluded.assert_time,
+      transaction = excluded.transaction
     RETURNING {columns}""",
 )
 

@@ -11,6 +11,8 @@ from libs.errors import Unauthenticated, Unavailable
 from libs.security.withdrawals import (
     Withdrawals,
     WithdrawnParties,
+    party_of_assertion,
+    party_of_assertions,
     party_of_post,
     party_of_region,
     party_of_representative,
@@ -50,6 +52,7 @@ AGENT = _actor("PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}")
 PASSED_ON = _actor(
     "PERSON", PERSON, organization=FIRM, mandate=f"mandates/{ID}", claims={"iat": 500, "mandate_by": "persons/2"}
 )
+GUEST = _actor("PERSON", f"//320402/{PERSON}", region="320402", client="//320402", claims={"iat": 500, "txn": ID})
 CASES = [
     (OFFICE, "clients/hall"),
     (OFFICE, PERSON),
@@ -66,7 +69,23 @@ CASES = [
     (AGENT, f"mandates/{ID}"),
     (_actor("CLIENT", "clients/hall"), "clients/hall"),
     (_actor("PERSON", f"//320402/{PERSON}", region="320402", client="//320402"), party_of_region("320402")),
+    (GUEST, party_of_region("320402")),
+    (GUEST, party_of_assertions("320402")),
+    (GUEST, party_of_assertion("320402", ID)),
 ]
+
+
+def test_a_right_to_act_rests_on_whom_it_is_for_and_by_what() -> None:
+    assert ACTING.right_parties == {FIRM, party_of_representative(PERSON, FIRM)}
+    assert AGENT.right_parties == {FIRM, f"mandates/{ID}"}
+    assert PASSED_ON.right_parties == {FIRM, f"mandates/{ID}", "persons/2"}
+    assert OFFICE.right_parties == frozenset()
+
+
+def test_a_guest_without_an_assertion_that_is_known_rests_on_its_region() -> None:
+    found = _actor("PERSON", f"//320402/{PERSON}", region="320402", client="//320402")
+    assert found.parties == {"//320402", "//320402/assertions"}
+    assert GUEST.parties == {"//320402", "//320402/assertions", f"//320402/assertions/{ID}"}
 
 
 async def _told(identity: Identity) -> Withdrawals:
