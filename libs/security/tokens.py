@@ -2,6 +2,7 @@
 
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
 
 from libs import outside
 from libs.access.actor import Actor, from_claims
@@ -23,7 +24,7 @@ def _invalid(rule: str, message: str) -> Unauthenticated:
 class TokenVerifier:
     """Turns an access token into a Actor, checking signature, type, issuer, audience and times.
 
-    A verified token is remembered until it expires: the signature of the same text can't change.
+    A verified token is remembered until it expires, as long as its key stands: the signature of the same text can't change.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self.clock = clock
-        self._known: dict[str, tuple[Actor, float]] = {}
+        self._known: dict[str, tuple[Actor, float, str]] = {}
 
     async def verify(self, token: str) -> Actor:
         """Returns who ``token`` speaks for.
@@ -57,14 +58,22 @@ class TokenVerifier:
             if known[1] + LEEWAY_SECONDS <= now:
                 del self._known[token]
                 raise _invalid("exp", "the access token has expired")
+            # A key that leaked is gone from one moment to the next, and with it whatever it signed.
+            await self._key(known[2])
             return known[0]
-        actor, expires = await self._check(token, now)
+        actor, expires, kid = await self._check(token, now)
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
-        self._known[token] = (actor, expires)
+        self._known[token] = (actor, expires, kid)
         return actor
 
-    async def _check(self, token: str, now: float) -> tuple[Actor, float]:
+    async def _key(self, kid: str) -> ECKey:
+        key = await self._keys.key(kid)
+        if key is None:
+            raise _invalid("kid", "the access token names an unknown key")
+        return key
+
+    async def _check(self, token: str, now: float) -> tuple[Actor, float, str]:
         if len(token) > _MAX_TOKEN:
             raise _invalid("size", "the access token is too large")
         try:
@@ -73,14 +82,13 @@ class TokenVerifier:
             raise _invalid("form", "the access token is not a JWT") from error
         if header.get("alg") != "ES256" or header.get("typ") != "at+jwt":
             raise _invalid("typ", "the token is not an ES256 access token (RFC 9068)")
-        key = await self._keys.key(str(header.get("kid", "")))
-        if key is None:
-            raise _invalid("kid", "the access token names an unknown key")
+        kid = str(header.get("kid", ""))
+        key = await self._key(kid)
         try:
             claims = jwt.decode(token, key, algorithms=["ES256"]).claims
         except (JoseError, ValueError) as error:
             raise _invalid("signature", "the access token's signature does not hold") from error
-        return self._principal(claims, token, now)
+        return *self._principal(claims, token, now), kid
 
     def _principal(self, claims: dict[str, object], token: str, now: float) -> tuple[Actor, float]:
         audience = claims.get("aud")
