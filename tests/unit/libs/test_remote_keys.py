@@ -16,12 +16,13 @@ class _Issuer:
     def __init__(self) -> None:
         self.kids = ["a"]
         self.asked = 0
-        self.going = asyncio.Event()
+        self.going, self.reached = asyncio.Event(), asyncio.Event()
         self.going.set()
         self.answer: httpx.Response | None = None
 
     async def __call__(self, _request: httpx.Request) -> httpx.Response:
         self.asked += 1
+        self.reached.set()
         await self.going.wait()
         keys = [ECKey.generate_key("P-256", {"kid": kid}).as_dict(private=False) for kid in self.kids]
         return self.answer or httpx.Response(200, json={"keys": keys})
@@ -95,9 +96,9 @@ async def test_a_key_that_was_made_a_moment_ago_is_asked_for_and_is_none_that_is
     assert await keys.key("new") is not None
     now[0] += 5
     issuer.going.clear()
+    issuer.reached.clear()
     assert await keys.key("a") is not None
-    while issuer.asked < 3:
-        await asyncio.sleep(0)
+    await issuer.reached.wait()
     issuer.kids = ["a", "new", "newer"]
     asked = asyncio.ensure_future(keys.key("newer"))
     issuer.going.set()

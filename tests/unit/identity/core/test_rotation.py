@@ -159,6 +159,9 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
         def transaction(self) -> AbstractAsyncContextManager[None]:
             return self._never()
 
+        def read(self) -> AbstractAsyncContextManager[None]:
+            return self._never()
+
         @asynccontextmanager
         async def _never(self) -> AsyncIterator[None]:
             await asyncio.Event().wait()
