@@ -51,7 +51,9 @@ class KeyOrder:
 
 
 ADD = Addition(KeyOrder)
-OF_PURPOSE = Query(KeyOrder, "SELECT {columns} FROM signing_key_orders WHERE purpose = :purpose ORDER BY create_time, id")
+OF_PURPOSE = Query(
+    KeyOrder, "SELECT {columns} FROM signing_key_orders WHERE purpose = :purpose ORDER BY create_time, id"
+)
 
 
 def revoked(found: Sequence[KeyOrder]) -> frozenset[str]:
