@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TypedDict
@@ -205,6 +206,24 @@ class KeyStore:
     def versions(self, name: str) -> list[int]:
         """Lists the versions of a key that were not destroyed, oldest first; empty if there is none."""
         return sorted(int(path.stem) for path in self._key_folder(name).glob("*.json"))
+
+    def begin(self, name: str, version: int) -> None:
+        """Notes that a version is in use from now on, ahead of its time; the first such word counts.
+
+        Raises:
+            KeyNotFound: if there is no such version.
+        """
+        path = self._path(KeyRef(name, version))
+        if not path.exists():
+            raise KeyNotFound(f"no key {name}/{version}")
+        _write_once(path.with_suffix(".begun"), self._clock.now().isoformat().encode())
+
+    def begun(self, name: str, version: int) -> datetime | None:
+        """Returns from when on a version is in use ahead of its time; None where nobody said so."""
+        try:
+            return datetime.fromisoformat(self._path(KeyRef(name, version)).with_suffix(".begun").read_text("ascii"))
+        except FileNotFoundError:
+            return None
 
     def destroy(self, name: str, version: int) -> None:
         """Removes one version for good; its number is not given out again.

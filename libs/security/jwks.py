@@ -11,10 +11,14 @@ from joserfc.jwk import ECKey, KeySet
 from libs.errors import Unavailable, reasons
 from libs.observability.logs import logger
 
-_REFRESH_AT_MOST_EVERY = 2.0
+_REFRESH_AT_MOST_EVERY = 1.0
 _RENEW_KNOWN_EVERY = 5.0
+_STALE_AFTER = 10.0
+_WAITED = 1.0
+"""For so long a call waits for news of a key that nobody asked for in a while."""
 _TIMEOUT = 2.0
 _log = logger(__name__)
+_rest = asyncio.sleep
 
 
 class KeySource(Protocol):
@@ -28,9 +32,10 @@ class RemoteKeys:
     """The JWKS of the identity service (at ``urls``, one a replica), read anew when a token names a key that is not known yet, and beside the calls.
 
     Known keys hold while the issuer is away: what was valid stays valid. A key that leaked and was destroyed there is
-    forgotten here once it was asked again, which no call waits for. A key that nobody could ask for is no wrong key:
-    that is Unavailable. A forged ``kid`` can't make this ask more often than once in two seconds, nor wait for more than
-    the one question that is under way.
+    forgotten here once it was asked again, which no call waits for, but the first after a while without any, for a second at most.
+    A key that nobody could ask for is no wrong key: that is Unavailable. A key is unknown only by an answer to what was asked after the
+    call came: one that was made a moment ago is none that is wrong. A forged ``kid`` can't make this ask more often than once in a
+    second, nor wait for more than that and the question.
     """
 
     def __init__(self, *urls: str, verify: str | bool = True) -> None:
@@ -43,12 +48,17 @@ class RemoteKeys:
 
     async def key(self, kid: str) -> ECKey | None:
         """Returns the key named ``kid``; raises Unavailable if it is not known and the issuer can't be asked."""
-        known, since = self._keys.get(kid), time.monotonic() - self._asked
-        if known is not None:
+        since = time.monotonic() - self._asked
+        if kid in self._keys:
             if since >= _RENEW_KNOWN_EVERY:
-                self._ask()
-            return known
-        if since >= _REFRESH_AT_MOST_EVERY:
+                asking = self._ask()
+                if since >= _STALE_AFTER:
+                    await asyncio.wait((asking,), timeout=_WAITED)
+            return self._keys.get(kid)
+        if self._asking is not None and not self._asking.done():
+            # What is under way may have been answered before the key was made.
+            await asyncio.shield(self._asking)
+        if kid not in self._keys:
             await asyncio.shield(self._ask())
         known = self._keys.get(kid)
         if known is None and not self._answered:
@@ -62,6 +72,7 @@ class RemoteKeys:
         return self._asking
 
     async def _refresh(self) -> None:
+        await _rest(max(0.0, self._asked + _REFRESH_AT_MOST_EVERY - time.monotonic()))
         try:
             self._keys = await self._published()
             self._answered = True

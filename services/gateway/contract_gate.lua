@@ -399,6 +399,17 @@ local function note_signed(handle, headers, path)
   note(handle, "signed", true)
 end
 
+-- What Envoy found of the token, which it judges by the keys that it asked for last. A key that it does not know may be so new that it
+-- could not ask for it: the service behind asks itself, and refuses, or says that nobody can tell.
+local function check_token(handle)
+  local found = handle:streamInfo():dynamicMetadata():get(T.judged.filter)
+  local failed = found and found[T.judged.failed]
+  if not failed or T.judged.passed[failed.message] then return end
+  local what = failed.message == T.judged.no_keys and "keys" or "token"
+  note(handle, T.judged.refused, what)
+  error({ plain = what, words = failed.message }, 0)
+end
+
 -- Waits until the body is whole: the one place at which other requests have their turn.
 local function body_of(handle)
   local mine = now
@@ -428,6 +439,7 @@ local function check(handle, headers)
   note(handle, "path", handle:streamInfo():routeName())
   note_trace(handle, headers)
   if find(headers:get("content-type") or "", "^application/grpc%-web") then note(handle, "web", true) end
+  check_token(handle)
   local request = headers:get(T.proof.request)
   headers:remove(T.proof.request)
   check_size(headers, target)
@@ -445,7 +457,13 @@ local function filled(template, words)
   return (gsub(template, "@(%u+)@", function(word) return words[word] end))
 end
 
+-- Said in few words: Envoy's own table of answers says the rest, in JSON and in gRPC.
+local function respond_plainly(handle, refusal)
+  handle:respond({ [":status"] = "401", ["www-authenticate"] = refusal.plain == "token" and T.invalid or nil }, refusal.words)
+end
+
 local function respond(handle, refusal)
+  if refusal.plain then return respond_plainly(handle, refusal) end
   local answer, words = T.answers[refusal.answer], refusal.words
   if refusal.answer == "fields" then
     local violations = {}

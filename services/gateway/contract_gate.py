@@ -37,6 +37,14 @@ OF_GRPC = ("grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encod
 NOTES = "envoy.filters.http.lua"
 """Where the gate leaves for the log what is ours: ``method`` (one of METHODS), ``path`` (the contract's template, or the route), ``operation``
 (both, of a JSON request), a whole ``traceparent``, and its ``trace_id``."""
+JUDGED, FAILED = "envoy.filters.http.jwt_authn", "failed"
+"""Where Envoy leaves what it found of a token that it does not take, for the gate to refuse by."""
+NO_TOKEN, UNKNOWN_KEY = "Jwt is missing", "Jwks doesn't have key to match kid or alg from Jwt"
+"""Envoy's words where there is no token, and for one of a key that it does not know: neither is refused for that."""
+NO_KEYS = "Jwks remote fetch is failed"
+"""Its words for keys that it could not ask for yet."""
+REFUSED = "refused"
+"""Where the gate leaves what is wrong with a token that it refuses: ``token`` or ``keys``."""
 WEB = (NOTES, "web")
 """Where the gate leaves for Envoy's own answers that a request came as gRPC-Web."""
 SIGNED = "signed"
@@ -51,6 +59,8 @@ JSON_TAKEN, GRPC_TAKEN = "application/json", "application/grpc, application/grpc
 """The media types of the two kinds of paths."""
 CHALLENGE = f'Bearer, {SCHEME} algs="{" ".join(ALGORITHMS)}"'
 """What a caller without a token is told to bring (RFC 9449, 7.1)."""
+INVALID = 'Bearer realm="tongban", error="invalid_token"'
+"""What a caller whose token does not hold is told (RFC 6750, 3)."""
 PROTOCOLS = "HTTP/1.1, HTTP/2.0"
 """What the gateway speaks, as the header Upgrade names protocols."""
 
@@ -249,5 +259,8 @@ def script(
         "web": WEB_ANSWER,
         "proof": {"header": HEADER, "method": METHOD_SEEN, "path": PATH_SEEN, "request": REQUEST_SEEN},
         "challenge": CHALLENGE,
+        "invalid": INVALID,
+        "judged": {"filter": JUDGED, "failed": FAILED, "no_keys": NO_KEYS, "refused": REFUSED}
+        | {"passed": {NO_TOKEN: True, UNKNOWN_KEY: True}},
     }
     return f"local T = {lua(tables)}\n{languages_text()}\n{lua_text('contract_gate')}"

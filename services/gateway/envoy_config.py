@@ -23,7 +23,7 @@ from services.gateway.stream_ends import noting_filter, telling_filter
 Json = dict[str, Any]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.http"
-_TOKENS, _CLAIMS = "envoy.filters.http.jwt_authn", "claims"
+_TOKENS, _CLAIMS = contract_gate.JUDGED, "claims"
 _MAX_CONNECTIONS = 10_000
 _JUDGED_AT = "/internal/signatures"
 """Where identity judges signed requests."""
@@ -68,6 +68,8 @@ def _jwt(config: GatewayConfig) -> Json:
         "forward": True,
         "from_headers": [{"name": "Authorization", "value_prefix": f"{each} "} for each in ("Bearer", SCHEME)],
         "payload_in_metadata": _CLAIMS,
+        # The gate refuses by it: a token of a key that is not known here yet is for the service to judge (decision 0092).
+        "failed_status_in_metadata": contract_gate.FAILED,
         "remote_jwks": {
             "http_uri": {"uri": config.identity.jwks_url, "cluster": "identity_http", "timeout": "5s"},
             # Fetched beside the requests and kept while the issuer does not answer: what was valid stays valid. So often that
@@ -77,7 +79,7 @@ def _jwt(config: GatewayConfig) -> Json:
         },
     }
     # A token of another kind, such as an authorization code's or a logout token's, is for /oauth to judge.
-    required = {"requires_any": {"requirements": [{"provider_name": "region"}, {"allow_missing": {}}]}}
+    required = {"requires_any": {"requirements": [{"provider_name": "region"}, {"allow_missing_or_failed": {}}]}}
     rules = [
         *({"match": {"prefix": prefix}} for prefix in IDENTITY_PREFIXES),
         {"match": {"prefix": "/"}, "requires": required},

@@ -30,6 +30,7 @@ class Reply:
         answered: the HTTP status that goes out.
         metadata: the keys that the reason's documentation promises.
         details: part of Envoy's own code of the answer, where the status alone does not tell what it means.
+        noted: what the gate has noted to be wrong with the token, where that is what it means.
         retry: whether the same request may succeed in a second.
     """
 
@@ -39,6 +40,7 @@ class Reply:
     answered: int
     metadata: tuple[tuple[str, str], ...] = ()
     details: str = ""
+    noted: str = ""
     retry: bool = False
 
 
@@ -72,7 +74,6 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
         # RFC 10008's QUERY without a media type, which Envoy looks at before the gate: no path of ours takes it.
         Reply(400, "ROUTE_NOT_FOUND", "no path takes this verb", 405, details="query_missing_content_type"),
         Reply(400, "FIELD_INVALID", "the request can't be read: %LOCAL_REPLY_BODY%", 400),
-        Reply(401, "SIGNATURE_INVALID", "what is streamed has no digest", 401, (("rule", "stream"),), "lua_response"),
         # A token that can't be judged because the issuer's keys could not be fetched yet is not a bad token.
         Reply(
             401,
@@ -80,9 +81,11 @@ def replies(request_bytes: int) -> tuple[Reply, ...]:
             "the token issuer's keys can't be read",
             503,
             (("dependency", "identity"),),
-            details="Jwks_remote_fetch",
+            noted="keys",
             retry=True,
         ),
+        Reply(401, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),), noted="token"),
+        Reply(401, "SIGNATURE_INVALID", "what is streamed has no digest", 401, (("rule", "stream"),), "lua_response"),
         Reply(401, "TOKEN_INVALID", "%LOCAL_REPLY_BODY%", 401, (("rule", "edge"),)),
         # Another protocol was asked for (a web socket): Envoy refuses it before any filter.
         Reply(403, "PROTOCOL_NOT_TAKEN", "the gateway opens no tunnels", 426, protocols, details="upgrade_failed"),
@@ -166,7 +169,17 @@ def _all(*filters: Json) -> Json:
 
 def _is_for(reply: Reply, language: str) -> list[Json]:
     asked = [_asks_for_english()] if language == languages.ENGLISH else []
-    return [_has_status(reply.http), *([_has_details(reply.details)] if reply.details else []), *asked]
+    told = [*([_has_details(reply.details)] if reply.details else []), *([_noted(reply.noted)] if reply.noted else [])]
+    return [_has_status(reply.http), *told, *asked]
+
+
+def _noted(what: str) -> Json:
+    noted = {
+        "filter": contract_gate.NOTES,
+        "path": [{"key": contract_gate.REFUSED}],
+        "value": {"string_match": {"exact": what}},
+    }
+    return {"metadata_filter": {"matcher": noted, "match_if_key_not_found": False}}
 
 
 def _asks_for_english() -> Json:

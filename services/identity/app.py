@@ -50,6 +50,7 @@ from services.identity.departments.api import DepartmentApi, DepartmentTreeApi, 
 from services.identity.documents.api import DocumentApi
 from services.identity.guests.worker import GuestWatch
 from services.identity.identities.api import IdentityApi
+from services.identity.keys.api import KeyApi
 from services.identity.keys.worker import KeyKeeper
 from services.identity.logouts.delivery import LogoutDelivery
 from services.identity.logouts.worker import LogoutTeller
@@ -119,8 +120,8 @@ async def app(process: Process) -> App:
     """
     config, keys = _config(process), signing_keys(process)
     code_keys = signing_keys(process, CODES)
-    keepers = [KeyKeeper(each, process.database) for each in (keys, code_keys)]
-    for keeper in keepers:
+    keepers = {each.purpose: KeyKeeper(each, process.database) for each in (keys, code_keys)}
+    for keeper in keepers.values():
         await keeper.rotate_alone()
     await _found_clients(process, config)
     parts, passwords = parts_of(process, config, keys), Passwords()
@@ -146,11 +147,11 @@ async def app(process: Process) -> App:
             door = GatewayDoor.of(config.tls, config.region.id)
             process.beside(HttpServer(endpoints.app(), config.mtls_http, door).run)
     return App(
-        apis=_apis(parts, shared, config),
+        apis=_apis(parts, shared, config, KeyApi(parts, keepers)),
         # Officials read every consent, on record; people are told of theirs by nobody here.
         followed={"consents": Followed("identity.consents.get", everybody)},
         workers=[
-            *(each.run for each in keepers),
+            *(each.run for each in keepers.values()),
             Forgetter(parts).run,
             ClientEnds(parts).run,
             *([shared.sender.run] if shared.sender.kinds else ()),
@@ -197,7 +198,7 @@ def _shared(
     )
 
 
-def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[object]]:
+def _apis(parts: Parts, shared: _Shared, config: Config, keys: KeyApi) -> dict[str, list[object]]:
     """What serves each service of the contract."""
     return {
         "AccessService": [AccessApi(parts, declared_access())],
@@ -225,7 +226,7 @@ def _apis(parts: Parts, shared: _Shared, config: Config) -> dict[str, list[objec
         "ConsentService": [ConsentApi(parts)],
         "ClientService": [ClientApi(parts), ClientRequestApi(parts), ClientUpdateApi(parts)],
         "RegionService": [shared.regions],
-        "TokenService": [TokenApi(parts, shared.exchange)],
+        "TokenService": [TokenApi(parts, shared.exchange), keys],
         "SignInService": [
             SignInApi(parts, shared.sign_ins, certificates=config.sign_in.certificates is not None),
             SignInGrantApi(parts),

@@ -24,11 +24,16 @@ class Issuer:
     def __init__(self, issuer: str, audience: str) -> None:
         self.issuer = issuer
         self.audience = audience
+        self._stands = True
         self._key = ECKey.generate_key("P-256", {"kid": "test", "alg": "ES256", "use": "sig"})
 
     async def key(self, kid: str) -> ECKey | None:
         """Returns the verification key (``libs.security.jwks.KeySource``)."""
-        return self._key if kid == "test" else None
+        return self._key if kid == "test" and self._stands else None
+
+    def drop(self) -> None:
+        """Takes the key away, as one that leaked."""
+        self._stands = False
 
     def token(self, subject: str, kind: str, scope: str = "*", **claims: Any) -> str:
         """Signs a token; any claim can be set or overwritten, ``None`` leaves it out."""

@@ -1,6 +1,8 @@
-"""Identity is killed while others work: tokens go on, people sign in again as soon as it is back, and whoever was held back still is."""
+"""Identity is killed, or hangs, while others work: tokens go on, people sign in again as soon as it is back, and whoever was held back still is."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -9,15 +11,19 @@ from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import RegisteredPerson, Registry
 from tests.support.edge import await_healthy
-from tests.support.faults import back, kill
+from tests.support.faults import back, frozen, kill
 from tests.support.patience import PATIENCE
-from tests.support.regions import Regions, owner
+from tests.support.regions import Regions
+from tests.system.test_replicas import Load, _creating, _head
 from tests.system.test_sign_in import _PASSWORD, _WHY, _Partner, _party, _signed_in, _ticket
 from tongban.identity.v1 import sign_in_service_pb2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 _IDENTITIES = ("identity", "identity-2")
-_TOO_SOON = 429
+_OTHERS = ("license", "seal", "cases", "sharing")
+_WRONG, _TOO_SOON = 400, 429
+_FREE, _FIRST_SECONDS, _LONGEST = 5, 30, 900
+"""So many guesses are judged at once; then each waits twice as long as the one before, up to the longest."""
 
 
 async def _enrolled(office: Office, http: httpx.AsyncClient, seed: int) -> RegisteredPerson:
@@ -46,6 +52,41 @@ async def _reached_again(regions: Regions, code: str) -> None:
     await asyncio.to_thread(await_healthy, envoy["admin"], ports)
 
 
+class _Guesser:
+    """A stranger who guesses somebody's password at the page, and is held back, twice as long after each guess that was judged."""
+
+    def __init__(self, http: httpx.AsyncClient, partner: _Partner, number: str) -> None:
+        self._http = http
+        self._partner = partner
+        self._number = number
+        self._judged = 0
+        self._since = 0.0
+
+    async def guess(self) -> int:
+        """Guesses; fails where a guess is judged that comes too soon."""
+        sent = time.monotonic()
+        answer = await _tried(self._http, self._partner, self._number, f"{self._judged}·猜错的口令")
+        held = min(_LONGEST, _FIRST_SECONDS * 2 ** (self._judged - _FREE)) if self._judged >= _FREE else 0
+        if time.monotonic() - self._since < held:
+            assert answer == _TOO_SOON, f"guess {self._judged + 1} was judged too soon"
+        if answer == _WRONG:
+            self._judged, self._since = self._judged + 1, sent
+        return answer
+
+    async def be_held_back(self) -> None:
+        """Guesses until it is held back."""
+        while await self.guess() != _TOO_SOON:
+            pass
+        assert self._judged >= _FREE
+
+    async def still_after(self, disturbed: Callable[[], Awaitable[None]]) -> None:
+        """Does something that takes long, and is held back all the same: where it took too long it guesses once more, and does it again."""
+        await disturbed()
+        while await self.guess() != _TOO_SOON:
+            await self.be_held_back()
+            await disturbed()
+
+
 async def test_nothing_is_forgotten_where_identity_is_killed(regions: Regions) -> None:
     office, code = regions.handling, regions.handling.gateway.id
     machine = await _party(office, "killed-under")
@@ -54,14 +95,8 @@ async def test_nothing_is_forgotten_where_identity_is_killed(regions: Regions) -
         partner = _Partner(office, machine, http)
         tokens = await partner.tokens(await _signed_in(office, http, await partner.pushed(), other.number))
         served = {"authorization": f"Bearer {tokens['access_token']}"}
-        async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as stranger:
-            guesses = [await _tried(stranger, partner, held_back.number, f"{number}·猜错的口令") for number in range(7)]
-            assert guesses == [400] * 5 + [_TOO_SOON] * 2
-            # As after some more: the test shall not depend on how fast a process starts.
-            async with owner(regions.state, code, "identity") as connection:
-                await connection.execute(
-                    "UPDATE sign_in_attempts SET failures = 11 WHERE failures > 4 AND failures < 11"
-                )
+
+        async def killed() -> None:
             deaths = {name: kill(regions, code, name) for name in _IDENTITIES}
             # Nobody asks identity for a token that is good, and whose holder was not suspended.
             for _ in range(4):
@@ -69,10 +104,48 @@ async def test_nothing_is_forgotten_where_identity_is_killed(regions: Regions) -
             for name, restarts in deaths.items():
                 await back(regions, code, name, restarts)
             await _reached_again(regions, code)
-            assert await _tried(stranger, partner, held_back.number, _PASSWORD) == _TOO_SOON
+
+        async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as stranger:
+            guesser = _Guesser(stranger, partner, held_back.number)
+            await guesser.be_held_back()
+            await guesser.still_after(killed)
         assert (await http.post("/v1/cases:read", json=_WHY, headers=served)).status_code == 200
         again = await partner.asks("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
         assert again.status_code == 200, again.text
         async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as fresh:
             # What was agreed to is remembered as well: the browser is sent back at once.
+            assert await _tried(fresh, partner, other.number, _PASSWORD) == 303
+
+
+async def test_nothing_is_forgotten_where_identity_is_frozen_under_load(regions: Regions) -> None:
+    """Both replicas hang, and so answer nobody: who has a token goes on, while applications come in as well."""
+    office, code = regions.handling, regions.handling.gateway.id
+    machine = await _party(office, "frozen-under")
+    usual = {f"{each} {(await office.gateway.http.get(_head(each))).status_code}" for each in _OTHERS}
+    async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as http:
+        held_back, other = [await _enrolled(office, http, seed) for seed in (93, 94)]
+        partner = _Partner(office, machine, http)
+        tokens = await partner.tokens(await _signed_in(office, http, await partner.pushed(), other.number))
+        served = {"authorization": f"Bearer {tokens['access_token']}"}
+        load = Load(regions, await _creating(regions))
+
+        async def hung() -> None:
+            async with frozen(regions, code, _IDENTITIES[0]), frozen(regions, code, _IDENTITIES[1]):
+                for _ in range(8):
+                    assert (await http.post("/v1/cases:read", json=_WHY, headers=served)).status_code == 200
+            await _reached_again(regions, code)
+
+        async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as stranger:
+            guesser = _Guesser(stranger, partner, held_back.number)
+            await guesser.be_held_back()
+            async with load.running():
+                await load.reached(20)
+                await guesser.still_after(hung)
+                await load.reached(20)
+        # Whoever needs no answer of identity's was served as ever; a token that it was asked for came late, or not at all.
+        assert {each for each in load.results if each.startswith(_OTHERS)} == usual, load.results
+        assert not [each for each in load.results if "TOKEN_INVALID" in each or "UNAUTHENTICATED" in each], load.results
+        again = await partner.asks("token", grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+        assert again.status_code == 200, again.text
+        async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False, timeout=PATIENCE) as fresh:
             assert await _tried(fresh, partner, other.number, _PASSWORD) == 303

@@ -46,7 +46,7 @@ class CodeApi:
 
     async def get_code_keys(self, request: pb.GetCodeKeysRequest, call: Call) -> resources.JsonWebKeySet:
         """Gets the keys that sign our codes."""
-        return jwks_message(self._mint.keys.public())
+        return jwks_message(await self._mint.keys.fresh())
 
     async def query_code_statistics(
         self, request: pb.QueryCodeStatisticsRequest, call: Call

@@ -15,10 +15,16 @@ KEPT = timedelta(days=91)
 
 @dataclass(frozen=True, slots=True)
 class KeyTime:
-    """A version of the key, and when it was made."""
+    """A version of the key, when it was made, and from when on it signs where somebody ordered so ahead of its time."""
 
     version: int
     create_time: datetime
+    begin_time: datetime | None = None
+
+    def start(self, period: timedelta) -> datetime:
+        """Returns from when on it signs."""
+        due = self.create_time + period
+        return due if self.begin_time is None else min(due, self.begin_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,13 @@ def plan(keys: Sequence[KeyTime], now: datetime, period: timedelta) -> KeyPlan:
     The oldest one left signs from the start, so that destroying a key that leaked brings up the next at once.
     """
     order = sorted(keys, key=lambda key: key.version)
-    active = [key for place, key in enumerate(order) if place == 0 or key.create_time + period <= now]
+    active = [key for place, key in enumerate(order) if place == 0 or key.start(period) <= now]
     current = active[-1]
     upcoming = [key for key in order if key.version > current.version]
-    old = [(key, successor.create_time + period) for key, successor in pairwise(active)]
+    old = [(key, successor.start(period)) for key, successor in pairwise(active)]
     return KeyPlan(
         current=current.version,
         upcoming=tuple(key.version for key in upcoming),
         retired=tuple(key.version for key, ended in reversed(old) if now < ended + KEPT),
-        change_time=min((key.create_time + period for key in upcoming), default=None),
+        change_time=min((key.start(period) for key in upcoming), default=None),
     )

@@ -149,7 +149,7 @@ class OAuthEndpoints:
 
     async def jwks(self, _request: Request) -> Response:
         """Publishes the keys that sign our tokens (RFC 7517)."""
-        return JSONResponse({"keys": self._codec.keys.public()}, headers=_KEYS_KEPT)
+        return JSONResponse({"keys": await self._codec.keys.fresh()}, headers=_KEYS_KEPT)
 
     async def discovery(self, _request: Request) -> Response:
         """Publishes what there is (RFC 8414, OpenID Connect Discovery 1.0)."""

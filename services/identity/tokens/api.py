@@ -60,4 +60,4 @@ class TokenApi:
 
     async def get_jwks(self, request: pb.GetJwksRequest, call: Call) -> resources.JsonWebKeySet:
         """Gets the keys that sign our tokens."""
-        return jwks_message(self._parts.codec.keys.public())
+        return jwks_message(await self._parts.codec.keys.fresh())

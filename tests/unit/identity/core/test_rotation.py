@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from libs.clock import FakeClock
-from libs.crypto.errors import DecryptionFailed
+from libs.crypto.errors import DecryptionFailed, KeyNotFound
 from libs.crypto.keystore import KeyStore
 from libs.crypto.tongsuo import TongsuoProvider
 from libs.db.engine import Database
@@ -44,6 +44,19 @@ def test_a_retired_key_is_kept_as_long_as_a_delegation_may_live() -> None:
 
 def test_destroying_a_key_that_leaked_brings_up_the_next_at_once() -> None:
     assert plan([KeyTime(2, T0), KeyTime(3, T0)], T0, PERIOD).current == 2
+
+
+def test_a_key_that_was_ordered_to_signs_ahead_of_its_time_and_the_last_is_kept_from_then_on() -> None:
+    ordered = T0 + timedelta(days=3)
+    keys = [KeyTime(1, T0), KeyTime(2, T0, ordered), KeyTime(3, T0)]
+    before = plan(keys, ordered - timedelta(seconds=1), PERIOD)
+    assert (before.current, before.upcoming, before.change_time) == (1, (2, 3), ordered)
+    after = plan(keys, ordered, PERIOD)
+    assert (after.current, after.upcoming, after.retired, after.change_time) == (2, (3,), (1,), T0 + PERIOD)
+    assert plan(keys, ordered + KEPT - timedelta(seconds=1), PERIOD).retired == (1,)
+    assert plan(keys, ordered + KEPT, PERIOD).retired == ()
+    late = KeyTime(2, T0, T0 + PERIOD + timedelta(days=1))
+    assert plan([KeyTime(1, T0), late], T0 + PERIOD, PERIOD).current == 2, "an order delays nothing"
 
 
 @pytest.fixture
@@ -159,6 +172,9 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
         def transaction(self) -> AbstractAsyncContextManager[None]:
             return self._never()
 
+        def read(self) -> AbstractAsyncContextManager[None]:
+            return self._never()
+
         @asynccontextmanager
         async def _never(self) -> AsyncIterator[None]:
             await asyncio.Event().wait()
@@ -183,6 +199,39 @@ async def test_a_key_that_was_destroyed_stops_signing_while_the_database_is_away
     assert keys.current.kid == following
     assert await keys.key(leaked) is None
     assert leaked not in {key["kid"] for key in keys.public()}
+
+
+def test_a_key_that_begins_does_so_in_every_process_and_once(store: KeyStore, clock: FakeClock) -> None:
+    mine, theirs = TokenKeys(store, clock, PERIOD), TokenKeys(store, clock, PERIOD)
+    mine.open()
+    mine.rotate()
+    theirs.open()
+    first, second = (str(key["kid"]) for key in mine.public())
+    assert mine.following(()) == second
+    assert mine.following({second}) not in {first, second}, "one more is made where the next one is given up"
+    mine.begin(second)
+    mine.begin("nobody's")
+    clock.advance(timedelta(days=1))
+    mine.begin(second)
+    theirs.load()
+    assert mine.current.kid == theirs.current.kid == second
+    assert theirs.current.begin_time == T0
+    assert first in {key["kid"] for key in theirs.public()}
+    with pytest.raises(KeyNotFound):
+        store.begin("token", 9)
+
+
+def test_the_last_key_is_not_destroyed(store: KeyStore, clock: FakeClock) -> None:
+    keys = TokenKeys(store, clock, PERIOD)
+    keys.open()
+    only = keys.current.kid
+    keys.destroy(only)
+    assert keys.current.kid == only
+    keys.rotate()
+    keys.destroy(only)
+    keys.destroy(only)
+    assert not keys.has(only)
+    assert keys.current.kid != only
 
 
 def test_the_published_keys_hold_no_private_half(store: KeyStore, clock: FakeClock) -> None:
