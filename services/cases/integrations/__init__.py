@@ -7,4 +7,9 @@ _PASSING = frozenset({Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Co
 
 def is_passing(error: TongbanError) -> bool:
     """True where the same call may come out otherwise later: the callee is away, or trust is suspended for now."""
-    return error.code in _PASSING or error.reason in {"REGION_NOT_TRUSTED", "PEER_NOT_ALLOWED", "RATE_LIMITED"}
+    return error.code in _PASSING or error.reason in {
+        "REGION_NOT_TRUSTED",
+        "REGION_READS_ONLY",
+        "PEER_NOT_ALLOWED",
+        "RATE_LIMITED",
+    }

@@ -9,7 +9,7 @@ from libs.separation import require_uninvolved
 from services.identity.core import assurance
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, TokenType, check_times, invalid
 from services.identity.core.duties import Duty
-from services.identity.core.issue import TokenIssue, access
+from services.identity.core.issue import TokenIssue, access, guest_kind
 from services.identity.tokens.subjects import check_subject
 
 
@@ -223,11 +223,6 @@ def use_delegation(
     if (kept.target, kept.transfer) != (audience, transfer):
         raise reasons.delegation_mismatch("the delegation is for another transfer", transfer=transfer)
     return _outgoing(issue, _called_by(service, kept), audience, scope)
-
-
-def guest_kind(kind: ActorKind) -> ActorKind:
-    """Returns what somebody of another region is here: a person stays one, all else acts as the region."""
-    return ActorKind.PERSON if kind is ActorKind.PERSON else ActorKind.REGION
 
 
 def check_assertion(issue: TokenIssue, claims: Claims, home: HomeRegion) -> None:
