@@ -44,6 +44,7 @@ IMPLIED = {
     "CLIENT_ADDRESS_NOT_ALLOWED": "is called with a token of a client that calls from certain addresses alone",
     "SIGNATURE_REQUIRED": "is called through the gateway with a token of a client that signs its requests, and not signed by it",
     "REGION_NOT_TRUSTED": "is called with a token that another region stands behind",
+    "REGION_READS_ONLY": "changes something, and is called with a token that another region stands behind, with which the trust lets only reads pass",
     "TOKEN_MISSING": "is not public",
     "PERMISSION_MISSING": "is not public",
     "ACTOR_NOT_ALLOWED": "is for some kinds of caller, or for human beings, alone",

@@ -23,7 +23,8 @@ def _plain(name: str, prefix: str) -> str:
 def _way(way: pb.RegionTrust) -> str:
     kinds = [_plain(options_pb2.ActorKind.Name(each), "ACTOR_KIND_") for each in way.actor_kinds] or ["all"]
     state = _plain(pb.TrustState.Name(way.state), "TRUST_STATE_")
-    return f"{state} ({', '.join(kinds)}; assurance {way.min_assurance} to {way.max_assurance})"
+    reading = "reads only; " if way.grade == pb.TRUST_GRADE_READING else ""
+    return f"{state} ({reading}{', '.join(kinds)}; assurance {way.min_assurance} to {way.max_assurance})"
 
 
 def _waits(region: pb.Region) -> str:
@@ -33,4 +34,5 @@ def _waits(region: pb.Region) -> str:
     if region.HasField("pending_anchor"):
         return f"new keys: {behind}"
     ways = [_plain(pb.TrustDirection.Name(each), "TRUST_DIRECTION_") for each in region.resuming]
-    return f"to resume {' and '.join(ways)}: 1 of {_NEEDED} people" if ways else ""
+    more = ", with changes" if region.resuming_changes else ""
+    return f"to resume {' and '.join(ways)}{more}: 1 of {_NEEDED} people" if ways else ""

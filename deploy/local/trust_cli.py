@@ -52,6 +52,10 @@ Assurance = Annotated[
 CodeKeys = Annotated[
     bool, typer.Option("--code-keys", help="With the keys of personal codes, which no region of before 0.3.0 reads.")
 ]
+ReadsOnly = Annotated[
+    bool,
+    typer.Option("--reads-only", help="Let only reads pass, from there to here and back (in a new proposal alone)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -99,6 +103,7 @@ def propose(
     fingerprint: Fingerprint = "",
     inbound: Assurance = None,
     outbound: Assurance = None,
+    reads_only: ReadsOnly = False,
     subject: Subject = "",
     state: State = STATE,
     region: Region = "",
@@ -114,8 +119,10 @@ def propose(
             )
             offered.inbound.max_assurance = inbound or _ALL_ASSURED
             offered.outbound.max_assurance = outbound or _ALL_ASSURED
+            if reads_only:
+                offered.inbound.grade = offered.outbound.grade = pb.TRUST_GRADE_READING
             return asked.identity.propose_region(region_id=file.id, region=offered)
-        if inbound or outbound:
+        if inbound or outbound or reads_only:
             raise NotTaken(f"{file.id} stands on the list: new keys change no terms; end the trust to propose others")
         _require_news(listed, file)
         return asked.identity.set_region_keys(name=listed.name, anchor=file.region.anchor, etag=listed.etag)

@@ -9,7 +9,7 @@ by family.
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from libs.access.rights import HELD, PERMISSIONS
+from libs.access.rights import HELD, PERMISSIONS, READING
 from libs.access.rights import SERVICES as _SERVICES
 from libs.errors import reasons
 
@@ -78,6 +78,12 @@ def of_service(service: str) -> tuple[str, ...]:
     return SERVICES[service]
 
 
-def of_guest(actor_kind: str) -> tuple[str, ...]:
-    """Returns the patterns of somebody of another region, by the actor kind that they have here: PERSON or REGION."""
-    return PERSON if actor_kind == "PERSON" else REGION
+def of_guest(actor_kind: str, *, reads_only: bool = False) -> tuple[str, ...]:
+    """Returns the permissions of somebody of another region.
+
+    Args:
+        actor_kind: what they are here: PERSON or REGION.
+        reads_only: whether the trust in their region lets only reads pass.
+    """
+    held = PERSON if actor_kind == "PERSON" else REGION
+    return tuple(each for each in held if each in READING) if reads_only else held

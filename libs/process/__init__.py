@@ -233,13 +233,16 @@ class Process:
     def _regions(self) -> Regions:
         return Regions(self.neighbour("identity"))
 
-    async def _is_trusted(self, region: str) -> None:
+    async def _is_trusted(self, region: str) -> bool:
         try:
-            await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
+            found = await self._regions.trusted(region, resources_pb2.TRUST_DIRECTION_INBOUND)
         except Unavailable:
-            # While identity is away, what it told last holds: the token's parties were looked up where it was verified.
+            # While identity is away, what it told last holds: the token's parties were looked up where it was verified, and
+            # the token itself was given no more than what the trust let pass.
             if not self.withdrawals.ready:
                 raise
+            return self._regions.narrowed(region)
+        return found.inbound.grade == resources_pb2.TRUST_GRADE_READING
 
     async def build(self, app: App, verifier: TokenVerifier) -> grpc.aio.Server:
         """Puts a service's features and workers to the parts of the process; returns its server, not started."""

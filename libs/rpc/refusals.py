@@ -112,6 +112,7 @@ IMPLIED: MappingProxyType[str, Callable[[Method], bool]] = MappingProxyType(
         "CLIENT_ADDRESS_NOT_ALLOWED": _every,
         "SIGNATURE_REQUIRED": _every,
         "REGION_NOT_TRUSTED": _every,
+        "REGION_READS_ONLY": _writes,
         "TOKEN_MISSING": _not_public,
         "PERMISSION_MISSING": _not_public,
         "ACTOR_NOT_ALLOWED": _by_kind,

@@ -16,7 +16,9 @@ from google.protobuf.message import Message
 from libs.access.actor import Actor
 from libs.errors import Unauthenticated, reasons
 from libs.rpc.client import TellReceipt, invoke, invoke_recorded, nobody, stream
+from libs.rpc.contract import method_of
 from libs.rpc.gateways import gateway_channel
+from libs.rpc.stages.trust import reads_only
 from libs.rpc.token_types import ACCESS_TOKEN, ASSERTION
 from libs.rpc.withdrawals import standing
 from tongban.common.v1 import common_pb2
@@ -60,7 +62,7 @@ class Regions:
             timeout: seconds.
 
         Raises:
-            PermissionDenied: REGION_NOT_TRUSTED, here or there.
+            PermissionDenied: REGION_NOT_TRUSTED or REGION_READS_ONLY, here or there.
             TongbanError: what the callee meant, or DEPENDENCY_UNAVAILABLE.
         """
         response, _ = await self.invoke_recorded(region, method, request, answer, assertion=assertion, timeout=timeout)
@@ -77,7 +79,7 @@ class Regions:
         timeout: float = 10.0,
     ) -> tuple[Answer, common_pb2.Receipt | None]:
         """Calls as ``invoke``; returns the answer and the other region's receipt, where it recorded the call."""
-        channel = await self._channel(region)
+        channel = await self._channel(region, request)
         with self._speaking_for_ourselves(region, asserted=bool(assertion)):
             token = await self._token(region, channel, assertion)
             to = f"//{region}"
@@ -105,7 +107,7 @@ class Regions:
         tell: TellReceipt = nobody,
     ) -> AsyncIterator[Answer]:
         """Calls another region's RPC that streams its answer; arguments and errors as ``invoke``, ``tell`` as ``client.stream``."""
-        channel = await self._channel(region)
+        channel = await self._channel(region, request)
         with self._speaking_for_ourselves(region, asserted=bool(assertion)):
             token = await self._token(region, channel, assertion)
             async for message in stream(
@@ -123,7 +125,7 @@ class Regions:
         timeout: float = 5.0,
     ) -> Answer:
         """Calls another region's public RPC, without a token; arguments and errors as ``invoke``."""
-        channel = await self._channel(region)
+        channel = await self._channel(region, request)
         return await invoke(method(channel), request, answer, to=f"//{region}", timeout=timeout, token="")
 
     @contextmanager
@@ -159,8 +161,16 @@ class Regions:
         self._known[key] = (found, time.monotonic() + _KEEP_REGION_SECONDS)
         return found
 
-    async def _channel(self, region: str) -> grpc.aio.Channel:
+    def narrowed(self, region: str) -> bool:
+        """Says whether what comes from a region may only read, as far as identity has told last."""
+        known = self._known.get(f"{region}:{resources_pb2.TRUST_DIRECTION_INBOUND}")
+        return known is not None and known[0].inbound.grade == resources_pb2.TRUST_GRADE_READING
+
+    async def _channel(self, region: str, request: Message) -> grpc.aio.Channel:
         found = await self.trusted(region, resources_pb2.TRUST_DIRECTION_OUTBOUND)
+        method = method_of(request.DESCRIPTOR)
+        if found.outbound.grade == resources_pb2.TRUST_GRADE_READING and (method is None or method.writes):
+            raise reads_only(region, "OUTBOUND")
         url = found.anchor.gateway_url
         if url not in self._channels:
             self._channels[url] = gateway_channel(url)

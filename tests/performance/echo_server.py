@@ -46,8 +46,9 @@ def config_of(path: Path, port: int) -> ServiceConfig:
     )
 
 
-async def trusting(_region: str) -> None:
-    """Trusts every region: this server has no list."""
+async def trusting(_region: str) -> bool:
+    """Trusts every region with everything: this server has no list."""
+    return False
 
 
 async def _main() -> None:

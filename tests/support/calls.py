@@ -23,6 +23,8 @@ _AT_ONCE = 32
 Item = TypeVar("Item")
 
 OTHER_REGION = "320402"
+READING_REGION = "370102"
+"""Another one, from which only reads pass."""
 
 
 def kinds_of(method: Method) -> list[str]:

@@ -1,4 +1,4 @@
-"""Thirty kinds of caller, as their tokens say it, and what a door answers them: for the matrix of every RPC against each of them.
+"""Thirty-one kinds of caller, as their tokens say it, and what a door answers them: for the matrix of every RPC against each of them.
 
 What each may do is written down in `tests/conformance/matrix.txt`, one line an RPC and one letter a caller; the test takes nothing of it
 from the contract.
@@ -16,7 +16,7 @@ from libs.access.rights import HELD
 from libs.errors import TongbanError
 from libs.rpc.contract import Method
 from libs.security.withdrawals import STANDS_NOT, WithdrawnParties
-from tests.support.calls import OTHER_REGION, Caller
+from tests.support.calls import OTHER_REGION, READING_REGION, Caller
 from tests.support.kinds import CLAIMED, claims_of
 
 TABLE = Path(__file__).parents[1] / "conformance" / "matrix.txt"
@@ -39,6 +39,7 @@ LETTERS = MappingProxyType(
         "AUTHENTICATION_TOO_OLD": "o",
         "MANDATE_OUT_OF_SCOPE": "m",
         "REGION_NOT_TRUSTED": "r",
+        "REGION_READS_ONLY": "g",
         "PEER_NOT_ALLOWED": "p",
     }
 )
@@ -120,6 +121,12 @@ COLUMNS = (
     ),
     Column("other region", "REGION_SERVICE", _held("REGION"), lambda: {"region": OTHER_REGION}),
     Column("other region, not trusted", "REGION_SERVICE", _held("REGION"), lambda: {"region": "999999"}),
+    Column(
+        "guest of a region where only reads pass",
+        "PERSON",
+        _held("PERSON"),
+        lambda: {"sub": f"//{READING_REGION}/persons/{_ID}a1", "region": READING_REGION},
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -11,11 +12,13 @@ from libs.process import Process
 from libs.rpc import status
 from services.identity.core.regions import regions
 from tests.support import sql
-from tests.support.calls import OTHER_REGION
+from tests.support.calls import OTHER_REGION, READING_REGION
 from tongban.identity.v1.region_service_pb2 import ResolveRegionRequest
-from tongban.identity.v1.resources_pb2 import Region
+from tongban.identity.v1.resources_pb2 import TRUST_GRADE_FULL, TRUST_GRADE_READING, Region, RegionTrust, TrustGrade
 
 _OPEN = {"state": "OPEN", "max_assurance": 4, "min_assurance": 0, "actor_kinds": []}
+
+_GRADES = {OTHER_REGION: TRUST_GRADE_FULL, READING_REGION: TRUST_GRADE_READING}
 
 
 class _Trust(grpc.GenericRpcHandler):
@@ -27,11 +30,13 @@ class _Trust(grpc.GenericRpcHandler):
 
     async def _resolve(self, data: bytes, context: Any) -> bytes:
         name = ResolveRegionRequest.FromString(data).name
-        if name != f"regions/{OTHER_REGION}":
+        grade = _GRADES.get(name.removeprefix("regions/"))
+        if grade is None:
             error = PermissionDenied("REGION_NOT_TRUSTED", "suspended", region=name.removeprefix("regions/"))
             details = ((status.DETAILS_KEY, status.to_status(error).SerializeToString()),)
             await context.abort(status.grpc_code(error), error.message, details)
-        return Region(name=name).SerializeToString()
+            raise AssertionError
+        return Region(name=name, inbound=RegionTrust(grade=grade)).SerializeToString()
 
     async def _away(self, data: bytes, context: Any) -> bytes:
         await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
@@ -51,13 +56,20 @@ async def identity_that_trusts() -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def trust(process: Process) -> None:
-    """Puts the other region on identity's own list, as trusted; what is pinned for it is not asked for here."""
-    now = process.clock.now()
-    row = {
-        "id": OTHER_REGION,
+    """Puts other regions on identity's own list, as trusted; what is pinned for them is not asked for here."""
+    async with process.database.transaction() as connection:
+        for region, grade in _GRADES.items():
+            row = _row(region, process.clock.now())
+            row["inbound_grade"] = TrustGrade.Name(grade).removeprefix("TRUST_GRADE_")
+            await sql.execute(connection, regions.insert(), row)
+
+
+def _row(region: str, now: datetime) -> dict[str, Any]:
+    return {
+        "id": region,
         "display_name": "某地",
-        "gateway_url": "https://other.test",
-        "issuer": "https://other.test",
+        "gateway_url": f"https://{region}.test",
+        "issuer": f"https://{region}.test",
         "jwks": [],
         "root_certificate": b"",
         "tls_authorities": b"",
@@ -70,5 +82,3 @@ async def trust(process: Process) -> None:
         "create_time": now,
         "update_time": now,
     }
-    async with process.database.transaction() as connection:
-        await sql.execute(connection, regions.insert(), row)

@@ -12,4 +12,9 @@ def is_passing(error: TongbanError) -> bool:
     """
     if error.reason == "AUTHENTICATION_TOO_OLD":
         return False
-    return error.code in _PASSING or error.reason in {"REGION_NOT_TRUSTED", "PEER_NOT_ALLOWED", "RATE_LIMITED"}
+    return error.code in _PASSING or error.reason in {
+        "REGION_NOT_TRUSTED",
+        "REGION_READS_ONLY",
+        "PEER_NOT_ALLOWED",
+        "RATE_LIMITED",
+    }

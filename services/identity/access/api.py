@@ -11,16 +11,19 @@ from libs.errors import NotFound, invalid_field
 from libs.rpc.call import Call
 from libs.rpc.messages import Names
 from libs.rpc.stages import permission
-from services.identity.access.contracts import AccessOf
+from services.identity.access.contracts import AccessOf, Declared
 from services.identity.access.demands import tell_demands, tell_quota
 from services.identity.access.findings import REFUSALS, Findings
-from services.identity.access.standing import KnownCaller, proven_at, standing
+from services.identity.access.standing import KnownCaller, guest, proven_at, standing
 from services.identity.core import acting, clients
 from services.identity.core.acting import HeldRight
 from services.identity.core.claims import Claims
 from services.identity.core.mandate_chain import MandateChain
 from services.identity.core.mandate_rules import ActingBasis, MandatePower, check_item
+from services.identity.core.names import region_of
 from services.identity.core.parts import Parts
+from services.identity.core.regions import require_trust
+from services.identity.core.trust import TrustDirection, TrustGrade, require_changes
 from tongban.identity.v1 import access_service_pb2 as pb
 from tongban.options.v1 import options_pb2
 
@@ -36,9 +39,13 @@ class AccessApi:
 
     async def explain_access(self, request: pb.ExplainAccessRequest, call: Call) -> pb.ExplainAccessResponse:
         """Explains whether somebody could call an RPC now, rule by rule."""
-        access, findings = self._access(request), Findings()
+        declared, findings = self._declaration(request), Findings()
+        access = declared.access
         async with self._parts.database.read() as connection:
-            known = await self._known(connection, request, findings)
+            if region_of(request.principal):
+                known = await self._guest(connection, request.principal, declared, findings)
+            else:
+                known = await self._known(connection, request, findings)
             right = await self._right(connection, request, findings)
         if known is not None and not access.public:
             actor = self._actor(known.claims, right, request.on_behalf_of)
@@ -51,7 +58,7 @@ class AccessApi:
             outcome=findings.outcome, findings=findings.all, max_auth_age_seconds=access.max_auth_age_seconds
         )
 
-    def _access(self, request: pb.ExplainAccessRequest) -> options_pb2.Access:
+    def _declaration(self, request: pb.ExplainAccessRequest) -> Declared:
         if request.client and request.principal.startswith("clients/"):
             raise invalid_field("client", "access.client", "is for people and staff, who sit at one")
         if request.on_behalf_of and not request.principal.startswith("persons/"):
@@ -60,11 +67,38 @@ class AccessApi:
             raise invalid_field("mandate", "access.mandate", "is named with for whom it is")
         if request.substitution and not request.principal.startswith("staff/"):
             raise invalid_field("substitution", "access.substitution", "only staff stand in for others")
+        if request.client and region_of(request.principal):
+            raise invalid_field("client", "access.client", "is for people and staff of this region")
         if request.address and not (request.client or request.principal.startswith("clients/")):
             raise invalid_field("address", "access.address", "is where a client calls from: needs one")
-        if (access := self._declared.get(request.method)) is None:
+        if (declared := self._declared.get(request.method)) is None:
             raise invalid_field("method", "access.method", "must name an RPC of the contracts")
-        return access
+        return declared
+
+    async def _guest(
+        self, connection: DatabaseConnection, name: str, declared: Declared, findings: Findings
+    ) -> KnownCaller | None:
+        """Returns what a token would say of somebody of another region; None where no token would be made for them."""
+        code = region_of(name)
+        source = (f"regions/{code}",)
+        try:
+            region = await require_trust(connection, code, TrustDirection.INBOUND)
+            known = guest(self._parts, name, region)
+        except REFUSALS as error:
+            findings.refused(pb.ACCESS_RULE_REGION_TRUST, error)
+            return None
+        terms = region.inbound
+        told = f"state={region.inbound_state} grade={terms.grade} max_assurance={terms.max_assurance}"
+        findings.holds(pb.ACCESS_RULE_REGION_TRUST, actual=told, sources=source)
+        if not declared.access.public:
+            findings.ask(
+                pb.ACCESS_RULE_REGION_GRADE,
+                (lambda: None) if declared.reads else partial(require_changes, code, terms),
+                required=TrustGrade.READING if declared.reads else TrustGrade.FULL,
+                actual=terms.grade,
+                sources=source,
+            )
+        return known
 
     async def _known(
         self, connection: DatabaseConnection, request: pb.ExplainAccessRequest, findings: Findings

@@ -1,13 +1,29 @@
 """What the contracts of all services ask of who calls: read once from their image."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from libs.access.rights import READING
 from libs.rpc.images import image_path
 from tongban.options.v1 import options_pb2
 
-AccessOf = Mapping[str, options_pb2.Access]
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an RPC declares.
+
+    Attributes:
+        access: who may call.
+        reads: whether it only reads, be it on record; false of what is public, which asks nobody for a right.
+    """
+
+    access: options_pb2.Access
+    reads: bool
+
+
+AccessOf = Mapping[str, Declared]
 """By the full name of an RPC, `tongban.cases.v1.CaseService.AcceptCase`."""
 
 
@@ -15,7 +31,9 @@ def declared_access() -> AccessOf:
     """Reads what every RPC of ours declares."""
     image = FileDescriptorSet.FromString(image_path().read_bytes())
     return {
-        f"{file.package}.{service.name}.{method.name}": _own(method.options.Extensions[options_pb2.rpc].access)
+        f"{file.package}.{service.name}.{method.name}": Declared(
+            _own(access := method.options.Extensions[options_pb2.rpc].access), access.permission in READING
+        )
         for file in image.file
         if file.package.startswith("tongban.")
         for service in file.service

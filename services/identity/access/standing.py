@@ -10,9 +10,11 @@ from services.identity.core import assurance, clients, issue
 from services.identity.core.accounts import active_person
 from services.identity.core.claims import ActorKind, Claims
 from services.identity.core.client_rules import BY_CERTIFICATE, Client
-from services.identity.core.issue import SignIn, TokenIssue
+from services.identity.core.issue import SignIn, TokenIssue, guest_kind
 from services.identity.core.parts import Parts
+from services.identity.core.regions import ListedRegion
 from services.identity.core.staff_standing import staff_standing
+from services.identity.core.trust import require_covered
 
 _ANY_KEY, _ANY_CERTIFICATE = "whichever", of_certificate("A" * 43)
 
@@ -75,6 +77,24 @@ async def standing(parts: Parts, connection: DatabaseConnection, name: str, subs
     person = await active_person(connection, name)
     claims = issue.access(parts.codec.issue(proven_at()), person.name, ActorKind.PERSON, roles.PERSON)
     return KnownCaller(replace(claims, acr=person.assurance, former=person.former_names), person.assurance)
+
+
+def guest(parts: Parts, name: str, region: ListedRegion) -> KnownCaller:
+    """Returns what a token would say of somebody of another region who is as well known there as one can be.
+
+    Raises:
+        PermissionDenied: REGION_TRUST_NOT_COVERING.
+    """
+    kind = ActorKind.PERSON if parse_subject(name).kind is SubjectKind.PERSON else ActorKind.STAFF
+    terms = region.inbound
+    require_covered(region.id, terms, kind, assurance.HIGHEST)
+    there = guest_kind(kind)
+    scope = roles.of_guest(there, reads_only=terms.reads_only)
+    level = assurance.believed(assurance.HIGHEST, terms.max_assurance)
+    claims = issue.access(parts.codec.issue(proven_at()), name, there, scope)
+    # Who they are as a human being their own region knows.
+    human = "" if kind is ActorKind.PERSON else name.replace("/staff/", "/persons/")
+    return KnownCaller(replace(claims, acr=level, region=region.id, human=human), level, (region.name,))
 
 
 async def _staff(parts: Parts, connection: DatabaseConnection, name: str, substitution: str) -> KnownCaller:

@@ -111,6 +111,11 @@ def named_near(near: Sequence[str]) -> tuple[str, ...]:
     return tuple(near) if len(near) <= MOST_NEAR else (EVERYBODY,)
 
 
+def guest_kind(kind: ActorKind) -> ActorKind:
+    """Returns what somebody of another region is here: a person stays one, all else acts as the region."""
+    return ActorKind.PERSON if kind is ActorKind.PERSON else ActorKind.REGION
+
+
 def access(issue: TokenIssue, sub: str, kind: ActorKind, scope: tuple[str, ...], *limits: int) -> Claims:
     """Builds the least that an access token for this region says; the callers add the rest.
 

@@ -12,6 +12,7 @@ _BY_REASON = {
     "EXCHANGE_NOT_SUPPORTED": "invalid_request",
     "FIELD_INVALID": "invalid_request",
     "REGION_NOT_TRUSTED": "invalid_target",
+    "REGION_READS_ONLY": "invalid_target",
     "REGION_TRUST_NOT_COVERING": "invalid_target",
     "MANDATE_NOT_FOR_REGION": "invalid_target",
     "CLIENT_MAY_NOT_ASSERT": "unauthorized_client",

@@ -13,7 +13,16 @@ from libs.db.connection import DatabaseConnection
 from libs.db.query import Query, of
 from services.identity.core import schema, trust
 from services.identity.core.client_rules import Keys
-from services.identity.core.trust import ListedCode, RegionState, RegionTrust, TrustDirection, TrustState, TrustTerms
+from services.identity.core.trust import (
+    NOTHING,
+    ListedCode,
+    RegionState,
+    RegionTrust,
+    TrustDirection,
+    TrustGrade,
+    TrustState,
+    TrustTerms,
+)
 
 
 def _way(direction: str) -> tuple[sa.Column[Any], ...]:
@@ -23,6 +32,7 @@ def _way(direction: str) -> tuple[sa.Column[Any], ...]:
         sa.Column(f"{direction}_max_assurance", sa.SmallInteger, nullable=False),
         sa.Column(f"{direction}_min_assurance", sa.SmallInteger, nullable=False),
         sa.Column(f"{direction}_actor_kinds", ARRAY(sa.Text), nullable=False),
+        sa.Column(f"{direction}_grade", sa.Text, nullable=False, server_default=TrustGrade.FULL),
     )
 
 
@@ -46,6 +56,7 @@ regions = sa.Table(
     sa.Column("pending", sa.LargeBinary),
     columns.text("resuming"),
     schema.backers("resume_backers"),
+    sa.Column("resuming_changes", sa.Boolean, nullable=False, server_default=sa.false()),
     columns.json("codes"),
     sa.Column("code_keys", JSONB, nullable=False, server_default="[]"),
     *columns.life(),
@@ -67,6 +78,7 @@ class ListedRegion:
         inbound_…, outbound_…: what it covers each way (``terms``).
         backers: who stands behind the trust, or behind the anchor in ``pending``, a RegionAnchor as bytes.
         resuming: the direction that somebody wants to open again, with ``resume_backers`` behind it; or empty.
+        resuming_changes: whether they want more than reads to pass there again.
     """
 
     id: str
@@ -96,6 +108,9 @@ class ListedRegion:
     resuming: str = ""
     resume_backers: tuple[str, ...] = ()
     code_keys: Keys = field(default_factory=list)
+    inbound_grade: TrustGrade = TrustGrade.FULL
+    outbound_grade: TrustGrade = TrustGrade.FULL
+    resuming_changes: bool = False
     version: int = 1
 
     @property
@@ -106,24 +121,32 @@ class ListedRegion:
     @property
     def trust(self) -> RegionTrust:
         """Where the trust stands."""
-        return RegionTrust(self.state, self.inbound_state, self.outbound_state)
+        reading = TrustDirection.INBOUND if self.inbound.reads_only else NOTHING
+        reading |= TrustDirection.OUTBOUND if self.outbound.reads_only else NOTHING
+        return RegionTrust(self.state, self.inbound_state, self.outbound_state, reading)
 
     @property
     def inbound(self) -> TrustTerms:
         """What passes from it, where that is open."""
         covers = (self.inbound_max_assurance, self.inbound_min_assurance, self.inbound_actor_kinds)
-        return TrustTerms(TrustDirection.INBOUND, *covers)
+        return TrustTerms(TrustDirection.INBOUND, *covers, self.inbound_grade)
 
     @property
     def outbound(self) -> TrustTerms:
         """What passes to it, where that is open."""
         covers = (self.outbound_max_assurance, self.outbound_min_assurance, self.outbound_actor_kinds)
-        return TrustTerms(TrustDirection.OUTBOUND, *covers)
+        return TrustTerms(TrustDirection.OUTBOUND, *covers, self.outbound_grade)
 
 
 def standing(made: RegionTrust) -> dict[str, Any]:
     """Returns where a trust stands by the names of a region's columns."""
-    return {"state": made.state, "inbound_state": made.inbound, "outbound_state": made.outbound}
+    return {
+        "state": made.state,
+        "inbound_state": made.inbound,
+        "outbound_state": made.outbound,
+        "inbound_grade": made.grade(TrustDirection.INBOUND),
+        "outbound_grade": made.grade(TrustDirection.OUTBOUND),
+    }
 
 
 _BY_ID = Query(ListedRegion, "SELECT {columns} FROM regions WHERE id = :id")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
+from libs.access.rights import READING
 from libs.errors import reasons
 
 
@@ -42,6 +43,11 @@ def within(role: Iterable[str], *limits: Collection[str]) -> tuple[str, ...]:
 def both(one: Collection[str], other: Collection[str]) -> tuple[str, ...]:
     """Returns what two sets of patterns have in common, as narrow as the narrower one says it, sorted."""
     return tuple(sorted({*within(one, other), *within(other, one)}))
+
+
+def to_read(held: Collection[str]) -> tuple[str, ...]:
+    """Returns what patterns hold that only reads (be it on record), permission by permission, sorted."""
+    return within(sorted(READING), held)
 
 
 def _includes(pattern: str, wanted: str) -> bool:

@@ -31,6 +31,13 @@ class TrustState(StrEnum):
     SUSPENDED = "SUSPENDED"
 
 
+class TrustGrade(StrEnum):
+    """What may be done by what passes one way (TrustGrade of the contract)."""
+
+    FULL = "FULL"
+    READING = "READING"
+
+
 class TrustDirection(Flag):
     """A direction as seen from this region; BOTH is the two together."""
 
@@ -45,11 +52,19 @@ NOTHING = TrustDirection(0)
 
 @dataclass(frozen=True, slots=True)
 class RegionTrust:
-    """Where the trust in a region stands: its life, and each direction."""
+    """Where the trust in a region stands: its life, and each direction.
+
+    Attributes:
+        state: its life.
+        inbound: where it stands from there to here.
+        outbound: likewise from here to there.
+        reading: the directions in which only reads pass, where anything does.
+    """
 
     state: RegionState
     inbound: TrustState = TrustState.CLOSED
     outbound: TrustState = TrustState.CLOSED
+    reading: TrustDirection = NOTHING
 
     def ways(self, state: TrustState) -> TrustDirection:
         """Returns the directions that stand at ``state``."""
@@ -62,6 +77,10 @@ class RegionTrust:
         outbound = state if TrustDirection.OUTBOUND in direction else self.outbound
         return replace(self, inbound=inbound, outbound=outbound)
 
+    def grade(self, direction: TrustDirection) -> TrustGrade:
+        """Returns what may be done by what passes in the one ``direction``."""
+        return TrustGrade.READING if direction in self.reading else TrustGrade.FULL
+
 
 @dataclass(frozen=True, slots=True)
 class TrustTerms:
@@ -72,12 +91,19 @@ class TrustTerms:
         max_assurance: the highest assurance that counts; a higher one counts as this.
         min_assurance: the least one of people and staff who pass.
         actor_kinds: who passes, as their own region calls them; empty for all.
+        grade: what may be done by it.
     """
 
     direction: TrustDirection
     max_assurance: int
     min_assurance: int = 0
     actor_kinds: frozenset[str] = frozenset()
+    grade: TrustGrade = TrustGrade.FULL
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether only reads pass."""
+        return self.grade is TrustGrade.READING
 
 
 PROPOSED = RegionTrust(RegionState.PROPOSED)
@@ -118,6 +144,13 @@ def require_covered(region: str, terms: TrustTerms, actor_kind: str, assurance: 
         raise _not_covered(region, terms, "assurance")
 
 
+def require_changes(region: str, terms: TrustTerms) -> None:
+    """Raises PermissionDenied REGION_READS_ONLY where only reads pass that way."""
+    if terms.reads_only:
+        message = "the trust between the regions lets only reads pass"
+        raise reasons.region_reads_only(message, region=region, direction=str(terms.direction.name), rule="grade")
+
+
 def _not_covered(region: str, terms: TrustTerms, rule: str) -> PermissionDenied:
     message = "the trust between the regions does not cover this caller"
     return reasons.region_trust_not_covering(message, region=region, direction=str(terms.direction.name), rule=rule)
@@ -127,7 +160,7 @@ def activate(name: str, trust: RegionTrust) -> RegionTrust:
     """Begins the trust; raises FailedPrecondition STATE_CONFLICT unless it is PROPOSED."""
     if trust.state is not RegionState.PROPOSED:
         raise state_conflict(name, trust.state, RegionState.PROPOSED)
-    return BEGUN
+    return replace(BEGUN, reading=trust.reading)
 
 
 def suspend(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionTrust:
@@ -135,15 +168,32 @@ def suspend(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionT
     return _change(name, trust, direction, TrustState.OPEN, TrustState.SUSPENDED)
 
 
-def resume(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionTrust:
-    """Opens ``direction`` again; raises FailedPrecondition STATE_CONFLICT where all of it is open."""
-    return _change(name, trust, direction, TrustState.SUSPENDED, TrustState.OPEN)
+def narrow(name: str, trust: RegionTrust, direction: TrustDirection) -> RegionTrust:
+    """Lets only reads pass in ``direction``; raises FailedPrecondition STATE_CONFLICT where that is so in all of it."""
+    _require_active(name, trust)
+    found = direction & ~trust.reading
+    if not found:
+        raise state_conflict(name, TrustGrade.READING, TrustGrade.FULL)
+    return replace(trust, reading=trust.reading | found)
+
+
+def resume(name: str, trust: RegionTrust, direction: TrustDirection, *, changes: bool = False) -> RegionTrust:
+    """Opens ``direction`` again, and with ``changes`` lets more than reads pass in it.
+
+    Raises:
+        FailedPrecondition: STATE_CONFLICT where all of it is open, and nothing else is asked for, or there.
+    """
+    if not changes or not trust.reading & direction:
+        return _change(name, trust, direction, TrustState.SUSPENDED, TrustState.OPEN)
+    _require_active(name, trust)
+    opened = trust.moved(trust.ways(TrustState.SUSPENDED) & direction, TrustState.OPEN)
+    return replace(opened, reading=trust.reading & ~direction)
 
 
 def end(name: str, trust: RegionTrust) -> RegionTrust:
     """Ends the trust for ever; raises FailedPrecondition STATE_CONFLICT where it has ended."""
     require_lasting(name, trust)
-    return OVER
+    return replace(OVER, reading=trust.reading)
 
 
 def require_lasting(name: str, trust: RegionTrust) -> None:
@@ -160,9 +210,13 @@ def may_propose(trust: RegionTrust | None) -> bool:
 def _change(
     name: str, trust: RegionTrust, direction: TrustDirection, before: TrustState, after: TrustState
 ) -> RegionTrust:
-    if trust.state is not RegionState.ACTIVE:
-        raise state_conflict(name, trust.state, RegionState.ACTIVE)
+    _require_active(name, trust)
     found = trust.ways(before) & direction
     if not found:
         raise state_conflict(name, after, before)
     return trust.moved(found, after)
+
+
+def _require_active(name: str, trust: RegionTrust) -> None:
+    if trust.state is not RegionState.ACTIVE:
+        raise state_conflict(name, trust.state, RegionState.ACTIVE)

@@ -27,14 +27,14 @@ from services.identity.regions.convert import (
     region_message,
     terms_of,
 )
-from services.identity.regions.rules import check_kept, checked_codes, suspended
+from services.identity.regions.rules import check_kept, checked_codes, narrowed, suspended
 from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import region_service_pb2 as pb
 from tongban.identity.v1 import resources_pb2 as resources
 
 Change = Callable[[ListedRegion], RegionTrust]
 Tell = Callable[[resources.Region], Message]
-_NOT_RESUMING: dict[str, Any] = {"resuming": "", "resume_backers": ()}
+_NOT_RESUMING: dict[str, Any] = {"resuming": "", "resuming_changes": False, "resume_backers": ()}
 """Nobody's wish to take the trust up again outlives a suspension, an end, or a resumption."""
 
 
@@ -74,23 +74,25 @@ class RegionApi:
                 return await _backed(tx, row, backers)
             change = standing(begun) | {"state_time": tx.now, "activate_time": tx.now, "backers": ()}
             row = await store.UPDATE.one(tx.connection, row.id, **change, update_time=tx.now)
-            await self._let_in(tx, row)
+            await self._let_in(tx, row, row)
             tx.emit(request.name, events.RegionActivated(region=request.name))
             return region_message(row)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
     async def suspend_region(self, request: pb.SuspendRegionRequest, call: Call) -> resources.Region:
-        """Suspends the trust in one direction or both."""
-        direction = direction_of(*request.directions)
+        """Suspends the trust in one direction or both, or lets only reads pass there."""
+        direction, narrow = direction_of(*request.directions), narrowed if request.only_changes else suspended
 
         def change(row: ListedRegion) -> RegionTrust:
-            return suspended(request.name, row.trust, row.resuming, direction)
+            return narrow(request.name, row.trust, row.resuming, direction)
 
         def tell(region: resources.Region) -> Message:
             return events.RegionSuspended(region=request.name, reason=request.reason, **_ways_of(region))
 
-        return await self._change(command_of(request, call=call), request, change, tell)
+        region = await self._change(command_of(request, call=call), request, change, tell)
+        await self._parts.withdrawals.settled()
+        return region
 
     async def end_region(self, request: pb.EndRegionRequest, call: Call) -> resources.Region:
         """Ends the trust for ever."""
@@ -109,11 +111,10 @@ class RegionApi:
         """Changes the state of the region that ``request`` names, and tells it."""
 
         async def work(tx: Transaction) -> resources.Region:
-            row = await store.lock(tx.connection, request.name, request.etag)
-            row = await store.UPDATE.one(
-                tx.connection, row.id, **_NOT_RESUMING, **_stands(change(row), request.reason, tx.now)
-            )
-            await self._let_in(tx, row)
+            before = await store.lock(tx.connection, request.name, request.etag)
+            change_of = _NOT_RESUMING | _stands(change(before), request.reason, tx.now)
+            row = await store.UPDATE.one(tx.connection, before.id, **change_of)
+            await self._let_in(tx, row, before)
             message = region_message(row)
             tx.emit(request.name, tell(message))
             return message
@@ -125,25 +126,33 @@ class RegionApi:
         direction = direction_of(*request.directions)
 
         async def work(tx: Transaction) -> resources.Region:
-            row = await store.lock(tx.connection, request.name, request.etag)
-            resumed = trust.resume(request.name, row.trust, direction)
-            before = row.resume_backers if row.resuming == direction.name else ()
-            backers = approved_by(before, call.actor.human, actor_kind=call.actor.kind)
+            before = await store.lock(tx.connection, request.name, request.etag)
+            resumed = trust.resume(request.name, before.trust, direction, changes=request.changes_too)
+            wish = {"resuming": direction.name, "resuming_changes": request.changes_too}
+            behind = before.resume_backers if _wishes(before) == wish else ()
+            backers = approved_by(behind, call.actor.human, actor_kind=call.actor.kind)
             change = _NOT_RESUMING | _stands(resumed, request.reason, tx.now)
             if not holds(backers):
-                change = {"resuming": direction.name, "resume_backers": backers, "update_time": tx.now}
-            row = await store.UPDATE.one(tx.connection, row.id, **change)
-            await self._let_in(tx, row)
+                change = wish | {"resume_backers": backers, "update_time": tx.now}
+            row = await store.UPDATE.one(tx.connection, before.id, **change)
+            await self._let_in(tx, row, before)
             message = region_message(row)
             tx.emit(request.name, events.RegionResumed(region=request.name, **_ways_of(message)))
             return message
 
-        return await self._parts.uow.run(command_of(request, call=call), work)
+        region = await self._parts.uow.run(command_of(request, call=call), work)
+        await self._parts.withdrawals.settled()
+        return region
 
-    async def _let_in(self, tx: Transaction, row: ListedRegion) -> None:
-        """Refuses the tokens that came by the region's word where it counts no more, and takes them where it does."""
-        inbound = TrustDirection.INBOUND in trust.open_ways(row.trust)
-        change = self._parts.withdrawals.restore if inbound else self._parts.withdrawals.withdraw
+    async def _let_in(self, tx: Transaction, row: ListedRegion, before: ListedRegion) -> None:
+        """Refuses the tokens that came by the region's word where it counts no more, and takes them where it does.
+
+        Where it counts for more or for less than it did, a token of before says what does not hold any more.
+        """
+        inbound, withdrawals = TrustDirection.INBOUND in trust.open_ways(row.trust), self._parts.withdrawals
+        change = withdrawals.restore if inbound else withdrawals.withdraw
+        if inbound and row.inbound_grade is not before.inbound_grade and before.inbound_state is row.inbound_state:
+            change = withdrawals.narrow
         await change(tx, party_of_region(row.id))
 
     async def set_region_keys(self, request: pb.SetRegionKeysRequest, call: Call) -> resources.Region:
@@ -216,10 +225,10 @@ class RegionApi:
         async with self._parts.database.read() as connection:
             return region_message(await regions.require_trust(connection, code, direction))
 
-    async def require_inbound(self, code: str) -> None:
-        """Raises PermissionDenied REGION_NOT_TRUSTED unless a region's tokens may be used here now."""
+    async def require_inbound(self, code: str) -> bool:
+        """Says whether a region's tokens may only read here now; raises PermissionDenied REGION_NOT_TRUSTED."""
         async with self._parts.database.read() as connection:
-            await regions.require_trust(connection, code, TrustDirection.INBOUND)
+            return (await regions.require_trust(connection, code, TrustDirection.INBOUND)).inbound.reads_only
 
 
 def _proposed(
@@ -246,7 +255,17 @@ def _proposed(
 
 def _ways_of(region: resources.Region) -> dict[str, Any]:
     """Where the trust stands each way, as events tell it."""
-    return {"inbound": region.inbound.state, "outbound": region.outbound.state}
+    return {
+        "inbound": region.inbound.state,
+        "outbound": region.outbound.state,
+        "inbound_grade": region.inbound.grade,
+        "outbound_grade": region.outbound.grade,
+    }
+
+
+def _wishes(row: ListedRegion) -> dict[str, Any]:
+    """What somebody wants to be taken up again, and with whom the next one must agree."""
+    return {"resuming": row.resuming, "resuming_changes": row.resuming_changes}
 
 
 def _stands(made: RegionTrust, reason: str, now: datetime) -> dict[str, Any]:

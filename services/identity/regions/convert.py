@@ -18,12 +18,12 @@ from libs.rpc.messages import Names, date_message, date_of, timestamp
 from services.identity.core.client_rules import Keys
 from services.identity.core.jwk import checked_keys, jwks_message
 from services.identity.core.regions import ListedRegion
-from services.identity.core.trust import NOTHING, ListedCode, TrustDirection, TrustState, TrustTerms
+from services.identity.core.trust import NOTHING, ListedCode, TrustDirection, TrustGrade, TrustState, TrustTerms
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import resources_pb2 as pb
 from tongban.options.v1 import options_pb2
 
-STATES, WAYS = Names(pb.RegionState), Names(pb.TrustState)
+STATES, WAYS, GRADES = Names(pb.RegionState), Names(pb.TrustState), Names(pb.TrustGrade)
 _KINDS = Names(options_pb2.ActorKind)
 _DIRECTIONS = Names(pb.TrustDirection)
 
@@ -55,6 +55,7 @@ def terms_of(direction: str, given: pb.RegionTrust) -> dict[str, Any]:
         f"{direction}_max_assurance": given.max_assurance,
         f"{direction}_min_assurance": given.min_assurance,
         f"{direction}_actor_kinds": frozenset(map(_KINDS.name, given.actor_kinds)),
+        f"{direction}_grade": TrustGrade(GRADES.name(given.grade)) if given.grade else TrustGrade.FULL,
     }
 
 
@@ -64,6 +65,7 @@ def _trust_message(state: TrustState, terms: TrustTerms) -> pb.RegionTrust:
         max_assurance=terms.max_assurance,
         min_assurance=terms.min_assurance,
         actor_kinds=sorted(map(_KINDS.number, terms.actor_kinds)),
+        grade=GRADES.number(terms.grade.value),
     )
 
 
@@ -90,6 +92,7 @@ def region_message(row: ListedRegion) -> pb.Region:
         inbound=_trust_message(row.inbound_state, row.inbound),
         outbound=_trust_message(row.outbound_state, row.outbound),
         resuming=_ways(row.resuming),
+        resuming_changes=row.resuming_changes,
         state=STATES.number(row.state.value),
         state_reason=row.state_reason,
         activate_time=timestamp(row.activate_time),

@@ -4,7 +4,7 @@ from datetime import date
 from itertools import pairwise
 
 from libs.errors import invalid_field
-from services.identity.core.trust import NOTHING, ListedCode, RegionTrust, TrustDirection, open_ways, suspend
+from services.identity.core.trust import NOTHING, ListedCode, RegionTrust, TrustDirection, narrow, open_ways, suspend
 
 _CODE_LENGTH = 6
 
@@ -21,6 +21,24 @@ def suspended(name: str, trust: RegionTrust, resuming: str, direction: TrustDire
     if waits & direction and not open_ways(trust) & direction:
         return trust
     return suspend(name, trust, direction)
+
+
+def narrowed(name: str, trust: RegionTrust, resuming: str, direction: TrustDirection) -> RegionTrust:
+    """Returns where the trust stands after letting only reads pass in ``direction``; a wish is refused as by ``suspended``.
+
+    Args:
+        name: the region.
+        trust: where it stands.
+        resuming: in which directions somebody wants changes to pass again, or everything.
+        direction: which ways.
+
+    Raises:
+        FailedPrecondition: STATE_CONFLICT where only reads pass there, and nobody wants more to.
+    """
+    waits = TrustDirection[resuming] if resuming else NOTHING
+    if waits & direction and direction in trust.reading:
+        return trust
+    return narrow(name, trust, direction)
 
 
 def checked_codes(region: str, codes: tuple[ListedCode, ...], field: str) -> tuple[ListedCode, ...]:

@@ -30,6 +30,7 @@ LISTED = FilteredList(
             for name in ("max_assurance", "min_assurance")
         },
         **{f"{way}.state": listed.choice(f"{way}_state", pb.TrustState) for way in ("inbound", "outbound")},
+        **{f"{way}.grade": listed.choice(f"{way}_grade", pb.TrustGrade) for way in ("inbound", "outbound")},
         "activate_time": listed.moment("activate_time", nullable=True),
         **{name: listed.moment(name) for name in ("state_time", "create_time")},
     },

@@ -11,7 +11,7 @@ from services.identity.core import scopes, trust
 from services.identity.core.claims import LEEWAY_SECONDS, Claims, TokenType, from_payload
 from services.identity.core.codec import check_header, read_unverified, verified_by_stored
 from services.identity.core.guest_homes import note_guest
-from services.identity.core.issue import TokenIssue
+from services.identity.core.issue import TokenIssue, guest_kind
 from services.identity.core.mandates import AssertedRight
 from services.identity.core.names import region_of
 from services.identity.core.parts import Parts
@@ -62,7 +62,7 @@ class GuestAcceptance:
         # Who proved a key at home proves it here too: an assertion that was copied is of no use.
         rules.require_key(claims, issue.key)
         trust.require_covered(region.id, region.inbound, claims.actor_kind, claims.acr)
-        role = roles.of_guest(rules.guest_kind(claims.actor_kind))
+        role = roles.of_guest(guest_kind(claims.actor_kind), reads_only=region.inbound.reads_only)
         # What the guest could do at home and what guests may do here: a border gives nobody a right.
         made = rules.accept(issue, claims, home, scopes.narrow(scopes.both(role, claims.scope), scope))
         made = replace(made, txn=_followed(claims))

@@ -9,7 +9,7 @@ from libs.separation import require_uninvolved
 from services.identity.core import assurance
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, TokenType, check_times, invalid
 from services.identity.core.duties import Duty
-from services.identity.core.issue import TokenIssue, access
+from services.identity.core.issue import TokenIssue, access, guest_kind
 from services.identity.tokens.subjects import check_subject
 
 
@@ -225,11 +225,6 @@ def use_delegation(
     made = _outgoing(issue, _called_by(service, kept), audience, scope)
     # It may be brought over days later: whether the sign-in was new enough is judged by when it was asked for.
     return replace(made, delegated=kept.iat)
-
-
-def guest_kind(kind: ActorKind) -> ActorKind:
-    """Returns what somebody of another region is here: a person stays one, all else acts as the region."""
-    return ActorKind.PERSON if kind is ActorKind.PERSON else ActorKind.REGION
 
 
 def check_assertion(issue: TokenIssue, claims: Claims, home: HomeRegion) -> None:

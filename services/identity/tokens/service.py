@@ -13,7 +13,7 @@ from services.identity.core.issue import TokenIssue
 from services.identity.core.parts import Parts
 from services.identity.core.regions import require_trust
 from services.identity.core.token_records import TokenRequest, token_name
-from services.identity.core.trust import TrustDirection, require_covered
+from services.identity.core.trust import TrustDirection, TrustTerms, require_changes, require_covered
 from services.identity.tokens import rules
 from services.identity.tokens.acceptance import GuestAcceptance
 from services.identity.tokens.mandate_uses import MandateUses
@@ -117,8 +117,9 @@ class TokenExchange:
     async def _assert(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token, asked)
         service = await self._access(request.actor_token, asked) if request.actor_token else None
-        subject = await self._outbound(request, subject)
-        granted = scopes.narrow((service or subject).scope, request.scope)
+        subject, terms = await self._outbound(request, subject)
+        held = (service or subject).scope
+        granted = scopes.narrow(scopes.to_read(held) if terms.reads_only else held, request.scope)
         made = rules.assertion(issue, subject, request.audience, granted, service)
         await self._parts.given.note(made, subject)
         return await self._parts.vouching.vouch_for(made, subject)
@@ -126,13 +127,16 @@ class TokenExchange:
     async def _delegate(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token, asked)
         scopes.check_covered(subject.scope, (_SEND,))
-        subject = await self._outbound(request, subject)
+        subject, terms = await self._outbound(request, subject)
+        # What it is good for, to send an application, changes something there.
+        require_changes(request.audience.removeprefix("//"), terms)
         return rules.delegation(issue, subject, request.audience, request.transfer)
 
     async def _use_delegation(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         kept = await self._parts.codec.own(request.subject_token, TokenType.DELEGATION)
         service = await self._access(request.actor_token, asked)
-        kept = await self._outbound(request, await self._followed(kept))
+        kept, terms = await self._outbound(request, await self._followed(kept))
+        require_changes(request.audience.removeprefix("//"), terms)
         granted = scopes.narrow(service.scope, request.scope)
         made = rules.use_delegation(issue, kept, service, request.audience, request.transfer, granted)
         await self._parts.given.note_of_delegation(made, kept)
@@ -149,14 +153,14 @@ class TokenExchange:
             former = kept.former if sub == kept.sub else (await accounts.active_person(connection, sub)).former_names
         return replace(kept, sub=sub, former=former, authority=authority)
 
-    async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> Claims:
-        """Checks that the trust and what the token says still hold; returns it with the authority as it is now."""
+    async def _outbound(self, request: pb.ExchangeTokenRequest, subject: Claims) -> tuple[Claims, TrustTerms]:
+        """Checks that the trust and what the token says still hold; returns it with the authority as it is now, and what passes."""
         async with self._parts.database.read() as connection:
             region = await require_trust(connection, request.audience.removeprefix("//"), TrustDirection.OUTBOUND)
             terms = region.outbound
             known = await self._parties.standing(connection, subject, region.id)
             require_covered(region.id, terms, known.actor_kind, known.acr)
-            return replace(known, acr=assurance.believed(known.acr, terms.max_assurance))
+            return replace(known, acr=assurance.believed(known.acr, terms.max_assurance)), terms
 
     async def _act_for(self, request: pb.ExchangeTokenRequest, issue: TokenIssue, asked: TokenRequest) -> Claims:
         subject = await self._access(request.subject_token, asked)

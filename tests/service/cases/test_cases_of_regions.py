@@ -224,7 +224,7 @@ async def test_people_ask_by_themselves_and_for_what_every_region_knows(pair: Pa
         ],
         "required": [{"use_context": None}],
         "repeated.unique": [{"regions": [ABROAD, ABROAD]}],
-        "repeated.max_items": [{"regions": [f"{n}10000" for n in range(10, 21)]}],
+        "repeated.max_items": [{"regions": [f"{n}0000" for n in range(11, 32)]}],
         "filter.syntax": [{"filter": "state ="}],
         "order_by.field": [{"order_by": "number"}],
     }

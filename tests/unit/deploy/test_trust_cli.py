@@ -163,6 +163,15 @@ def test_who_proposes_says_how_far_each_way_counts(desk: Desk) -> None:
     desk.types("propose", "--fingerprint", FILE.fingerprints["SM3"], "--inbound", "2", "--outbound", "3")
     region = desk.trust_list.changes[0][1]["region"]
     assert (region.inbound.max_assurance, region.outbound.max_assurance) == (2, 3)
+    # Nothing is said of the grade to a region of before, which does not know the word.
+    assert (region.inbound.grade, region.outbound.grade) == (pb.TRUST_GRADE_UNSPECIFIED,) * 2
+
+
+def test_who_proposes_lets_only_reads_pass(desk: Desk) -> None:
+    code, said = desk.types("propose", "--fingerprint", FILE.fingerprints["SM3"], "--reads-only")
+    region = desk.trust_list.changes[0][1]["region"]
+    assert (code, region.inbound.grade, region.outbound.grade) == (0, *(pb.TRUST_GRADE_READING,) * 2)
+    assert said.count("(reads only; all; assurance 0 to 4)") == 2
 
 
 def test_a_fingerprint_that_is_not_given_is_asked_for_and_never_shown(desk: Desk) -> None:
@@ -187,10 +196,10 @@ def test_new_keys_of_a_listed_region_are_set(desk: Desk) -> None:
     assert desk.trust_list.changes == [("set_region_keys", asked)]
 
 
-@pytest.mark.parametrize("way", ["--inbound", "--outbound"])
-def test_new_keys_change_no_terms_and_do_not_take_any_in_silence(desk: Desk, way: str) -> None:
+@pytest.mark.parametrize("terms", [("--inbound", "2"), ("--outbound", "2"), ("--reads-only",)])
+def test_new_keys_change_no_terms_and_do_not_take_any_in_silence(desk: Desk, terms: tuple[str, ...]) -> None:
     desk.trust_list.listed, newer = listed(pb.REGION_STATE_ACTIVE), file_of(THERE)
-    code, said = desk.types("propose", "--fingerprint", newer.fingerprints["SM3"], way, "2", file=newer.content)
+    code, said = desk.types("propose", "--fingerprint", newer.fingerprints["SM3"], *terms, file=newer.content)
     assert (code, desk.trust_list.changes) == (1, [])
     assert "terms" in said
 
@@ -370,6 +379,10 @@ def test_a_region_shows_itself_and_what_is_read_out(desk: Desk, monkeypatch: pyt
             listed(pb.REGION_STATE_ACTIVE, resuming=[pb.TRUST_DIRECTION_INBOUND, pb.TRUST_DIRECTION_OUTBOUND]),
             "to resume inbound and outbound: 1 of 2 people",
         ),
+        (
+            listed(pb.REGION_STATE_ACTIVE, resuming=[pb.TRUST_DIRECTION_INBOUND], resuming_changes=True),
+            "to resume inbound, with changes: 1 of 2 people",
+        ),
         (listed(pb.REGION_STATE_ACTIVE), ""),
     ],
 )
@@ -382,10 +395,10 @@ def test_the_list_says_where_each_way_stands() -> None:
     region = listed(
         pb.REGION_STATE_ACTIVE,
         inbound=pb.RegionTrust(state=pb.TRUST_STATE_SUSPENDED, max_assurance=3, min_assurance=2, actor_kinds=KINDS),
-        outbound=pb.RegionTrust(state=pb.TRUST_STATE_OPEN, max_assurance=4),
+        outbound=pb.RegionTrust(state=pb.TRUST_STATE_OPEN, max_assurance=4, grade=pb.TRUST_GRADE_READING),
     )
     assert lines_of(region) == [
         "320402 常州市天宁区: active",
         "  from there  suspended (person, service; assurance 2 to 3)",
-        "  to there    open (all; assurance 0 to 4)",
+        "  to there    open (reads only; all; assurance 0 to 4)",
     ]

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from libs.db import columns
 
 revision = "0034"
-down_revision = "0032"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

@@ -1,10 +1,12 @@
 """Trust between regions: each direction stands and falls by itself, and covers what its terms say."""
 
+from dataclasses import replace
+
 import pytest
 
 from libs.errors import FailedPrecondition, PermissionDenied
 from services.identity.core import trust
-from services.identity.core.trust import RegionState, RegionTrust, TrustDirection, TrustState, TrustTerms
+from services.identity.core.trust import RegionState, RegionTrust, TrustDirection, TrustGrade, TrustState, TrustTerms
 
 NAME = "regions/341500"
 INBOUND, OUTBOUND, BOTH = TrustDirection.INBOUND, TrustDirection.OUTBOUND, TrustDirection.BOTH
@@ -135,3 +137,88 @@ def test_who_passes_is_of_a_kind_and_known_well_enough(kind: str, assurance: int
 @pytest.mark.parametrize("kind", ["PERSON", "STAFF", "SERVICE"])
 def test_terms_that_say_nothing_cover_all(kind: str) -> None:
     trust.require_covered("341500", TrustTerms(OUTBOUND, 4), kind, 0)
+
+
+# ---- only reads pass ----
+
+
+IN_READING, ALL_READING = replace(trust.BEGUN, reading=INBOUND), replace(trust.BEGUN, reading=BOTH)
+
+
+@pytest.mark.parametrize(
+    ("before", "direction", "after"),
+    [
+        (trust.BEGUN, INBOUND, IN_READING),
+        (trust.BEGUN, BOTH, ALL_READING),
+        (IN_READING, OUTBOUND, ALL_READING),
+        (IN_READING, BOTH, ALL_READING),
+        # What is suspended can be narrowed before anybody opens it again.
+        (IN_SUSPENDED, INBOUND, replace(IN_SUSPENDED, reading=INBOUND)),
+    ],
+)
+def test_narrowing_leaves_reads(before: RegionTrust, direction: TrustDirection, after: RegionTrust) -> None:
+    assert trust.narrow(NAME, before, direction) == after
+
+
+@pytest.mark.parametrize(
+    ("stands", "direction", "told"),
+    [
+        (trust.PROPOSED, INBOUND, ("PROPOSED", "ACTIVE")),
+        (trust.OVER, BOTH, ("ENDED", "ACTIVE")),
+        (IN_READING, INBOUND, ("READING", "FULL")),
+        (ALL_READING, BOTH, ("READING", "FULL")),
+    ],
+)
+def test_nothing_is_narrowed_twice(stands: RegionTrust, direction: TrustDirection, told: tuple[str, str]) -> None:
+    with pytest.raises(FailedPrecondition) as caught:
+        trust.narrow(NAME, stands, direction)
+    assert (caught.value.reason, caught.value.metadata["state"], caught.value.metadata["allowed"]) == (
+        "STATE_CONFLICT",
+        *told,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "direction", "changes", "after"),
+    [
+        (ALL_READING, INBOUND, True, replace(trust.BEGUN, reading=OUTBOUND)),
+        (ALL_READING, BOTH, True, trust.BEGUN),
+        (replace(ALL_SUSPENDED, reading=INBOUND), BOTH, True, trust.BEGUN),
+        # Who opens it again without a word of changes gets what there was.
+        (replace(ALL_SUSPENDED, reading=INBOUND), BOTH, False, IN_READING),
+        (replace(IN_SUSPENDED, reading=OUTBOUND), INBOUND, True, replace(trust.BEGUN, reading=OUTBOUND)),
+    ],
+)
+def test_only_a_word_of_changes_lets_them_pass_again(
+    before: RegionTrust, direction: TrustDirection, changes: bool, after: RegionTrust
+) -> None:
+    assert trust.resume(NAME, before, direction, changes=changes) == after
+
+
+@pytest.mark.parametrize(
+    ("stands", "direction", "changes"),
+    [
+        (trust.BEGUN, BOTH, True),
+        (IN_READING, OUTBOUND, True),
+        (IN_READING, INBOUND, False),
+        (replace(trust.OVER, reading=BOTH), BOTH, True),
+        (replace(trust.PROPOSED, reading=BOTH), BOTH, True),
+    ],
+)
+def test_where_nothing_is_closed_nothing_resumes(stands: RegionTrust, direction: TrustDirection, changes: bool) -> None:
+    with pytest.raises(FailedPrecondition):
+        trust.resume(NAME, stands, direction, changes=changes)
+
+
+def test_trust_begins_and_ends_with_the_grade_that_it_has() -> None:
+    assert trust.activate(NAME, replace(trust.PROPOSED, reading=INBOUND)) == IN_READING
+    assert trust.end(NAME, ALL_READING) == replace(trust.OVER, reading=BOTH)
+    assert [IN_READING.grade(each) for each in (INBOUND, OUTBOUND)] == [TrustGrade.READING, TrustGrade.FULL]
+
+
+def test_what_changes_something_does_not_pass_where_only_reads_do() -> None:
+    trust.require_changes("341500", TrustTerms(OUTBOUND, 4))
+    with pytest.raises(PermissionDenied) as caught:
+        trust.require_changes("341500", TrustTerms(OUTBOUND, 4, grade=TrustGrade.READING))
+    told = {"region": "341500", "direction": "OUTBOUND", "rule": "grade"}
+    assert (caught.value.reason, caught.value.metadata) == ("REGION_READS_ONLY", told)

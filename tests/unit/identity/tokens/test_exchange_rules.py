@@ -9,7 +9,7 @@ import pytest
 from libs.errors import TongbanError
 from services.identity.core.claims import ActingParty, ActingRight, ActorKind, Claims, IdentityClaim, TokenType
 from services.identity.core.duties import Duty
-from services.identity.core.issue import TokenIssue
+from services.identity.core.issue import TokenIssue, guest_kind
 from services.identity.tokens import rules as exchange
 from services.identity.tokens.rules import HomeRegion, WindowClerk
 
@@ -256,7 +256,7 @@ def test_no_name_in_an_assertion_is_of_another_region(change: dict[str, object])
 
 
 def test_only_a_person_stays_one_abroad() -> None:
-    assert {kind: exchange.guest_kind(kind) for kind in ActorKind} == {
+    assert {kind: guest_kind(kind) for kind in ActorKind} == {
         ActorKind.PERSON: ActorKind.PERSON,
         **dict.fromkeys((ActorKind.STAFF, ActorKind.CLIENT, ActorKind.SERVICE, ActorKind.REGION), ActorKind.REGION),
     }
