@@ -79,7 +79,8 @@ async def _guessed(what: str, known: Ask, unknown: Ask) -> Guessed:
             taken = await _timed((known, unknown)[which], number)
             if number >= 0:
                 times[which].append(taken)
-    return Guessed(what, *map(statistics.median, times), *_advantage(*times))
+    right, error = _advantage(*times)
+    return Guessed(what, statistics.median(times[0]), statistics.median(times[1]), right, error)
 
 
 async def told_apart(ground: Ground) -> list[Guessed]:

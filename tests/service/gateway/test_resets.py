@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -43,7 +44,8 @@ def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, Re
 def _call(edge: Edge, method: str, request: Message) -> str:
     """Makes a call by gRPC; returns the reason of its refusal, or OK."""
     with grpc.insecure_channel(edge.target) as channel:
-        call = channel.unary_unary(f"{_SERVICE}/{method}", request_serializer=type(request).SerializeToString)
+        path = f"{_SERVICE}/{method}"
+        call: Any = channel.unary_unary(path, request_serializer=type(request).SerializeToString)
         try:
             call(request, metadata=[("authorization", f"Bearer {token_of(edge.url)}")], timeout=PATIENCE)
         except grpc.RpcError as error:
