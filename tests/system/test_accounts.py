@@ -13,6 +13,7 @@ from libs.ids.synthetic import SyntheticPopulation
 from tests.support.at_gateway import resident, staff
 from tests.support.client_keys import new_key, public_jwk
 from tests.support.held import CITIZEN, PASSPORT, WHY, document
+from tests.support.lost_passwords import LOST_PASSWORDS
 from tests.support.patience import PATIENCE
 from tests.support.regions import Regions
 from tests.support.town import reason_of
@@ -118,6 +119,23 @@ async def _agreed(office: Office, number: str, phone: httpx.AsyncClient, code: s
     assert "一楼3号机" in page.text
     answer = await phone.post("/oauth/consent", data={"ticket": _ticket(page), "decision": "allow"})
     assert answer.headers["location"] == "/oauth/device/allowed", office.gateway.url
+
+
+async def test_a_password_that_was_lost_elsewhere_is_not_taken_and_the_page_stays(regions: Regions) -> None:
+    office = regions.handling
+    own = resident(office, (await Registry(office, 623).person()).name)
+    begin = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id())
+    opened = await own.call(begin, sign_in_service_pb2.Enrollment)
+    async with httpx.AsyncClient(base_url=office.gateway.url, trust_env=False) as http:
+        ticket = _ticket(await http.get(opened.uri))
+        for lost in LOST_PASSWORDS:
+            form = {"ticket": ticket, "password": lost, "again": lost}
+            answer = await http.post("/oauth/enroll", data=form)
+            assert (answer.status_code, "这个密码已在别处泄露" in answer.text) == (400, True)
+        assert list((await own.identity.list_authenticators()).authenticators) == []
+        form = {"ticket": ticket, "password": _PASSWORD, "again": _PASSWORD}
+        assert (await http.post("/oauth/enroll", data=form)).status_code == 200
+    assert len((await own.identity.list_authenticators()).authenticators) == 1
 
 
 async def test_who_stands_at_a_kiosk_signs_in_by_their_phone(regions: Regions) -> None:

@@ -1,11 +1,12 @@
 """docs/guides/partner.md and tokens.md, typed as they stand: from nothing to a licence whose receipt holds; and what README shows in Python.
 
-Then, in the same region to try things in: a client that is there at once, and a reset that leaves nothing of it.
+Then, in the same region to try things in: what status says of a double, a client that is there at once, and a reset that leaves nothing of it.
 """
 
 import asyncio
 import json
 import re
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from deploy.local.demo.gateway import Gateway, Machine, request_id
 from deploy.local.demo.office import Office
 from deploy.local.demo.people import Registry
+from deploy.local.own_settings import FILE
 from deploy.local.regions import LIUAN
 from deploy.local.sandbox import CHANNEL_FILE, SANDBOX_FILE
 from services.gateway.contracts import client_paths
@@ -33,6 +35,9 @@ _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewcomersDesk]:
     with newcomers_desk(tmp_path_factory.mktemp("desk")) as desk:
+        settings = Path(desk.environment["TONGBAN_STATE"]) / FILE
+        with settings.open("a", encoding="utf-8") as file:
+            file.write("\n[services.identity.verifiers.bank_card]\ninsecure_double = true\n")
         yield desk
 
 
@@ -117,10 +122,30 @@ async def _nothing_is_left(desk: NewcomersDesk, machine: Machine, token: str) ->
         assert (again.client_id != machine.client_id, made.state) == (True, resources_pb2.CLIENT_STATE_ACTIVE)
 
 
+def _up(desk: NewcomersDesk) -> None:
+    """Has the sandbox run, which the guide begins with."""
+    if not (_folder(desk) / SANDBOX_FILE).exists():
+        desk.run("./run", "up", "--detach", "--sandbox")
+
+
+@pytest.mark.timeout(300)
+def test_status_tells_what_passes_everybody(desk: NewcomersDesk) -> None:
+    _up(desk)
+    told = subprocess.run(
+        ("./run", "status", "--json"),
+        cwd=desk.folder,
+        env=desk.environment,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    wrong = {(each["where"], each["what"]) for each in json.loads(told.stdout)["wrong"] if each["bad"]}
+    assert (told.returncode, wrong) == (3, {("341500/identity", "verifiers/insecure-double-bank-card is insecure")})
+
+
 @pytest.mark.timeout(600)
 def test_a_client_is_there_at_once_and_a_reset_leaves_nothing_of_it(desk: NewcomersDesk) -> None:
-    if not (_folder(desk) / SANDBOX_FILE).exists():  # the guide begins with this
-        desk.run("./run", "up", "--detach", "--sandbox")
+    _up(desk)
     machine, token = asyncio.run(_first_calls(desk))
     before = (_folder(desk) / SANDBOX_FILE).read_bytes()
     desk.run("./run", "reset", "--yes")
