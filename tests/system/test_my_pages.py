@@ -232,13 +232,13 @@ async def test_who_represents_a_firm_looks_at_its_data_and_comes_back(resident: 
     await expect(page.get_by_role("status")).to_contain_text("您正在以单位身份查看")
     await expect(page.locator(".held")).to_contain_text("单位账户资料")
     await expect(page.locator(".away")).to_have_count(1)  # what says whose data it is
+    await page.get_by_role("link", name="使用记录", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("谁使用过本单位的数据")
+    await expect(page.locator("main")).to_contain_text("没有使用记录")  # those of the person are not the firm's
     for path, title in (("/my/licenses", "本单位的证照"), ("/my/cases", "本单位的办件")):
         await page.goto(path)
         await expect(page.get_by_role("heading", level=1)).to_have_text(title)
         await expect(page.locator(".item")).to_have_count(0)  # those of the person are not the firm's
-    await page.get_by_role("link", name="使用记录", exact=True).click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("谁使用过本单位的数据")
-    await expect(page.locator("main")).to_contain_text("没有使用记录")  # those of the person are not the firm's
     # What is their own is not reached by a firm's token.
     await page.goto("/my/sessions")
     await expect(page.get_by_role("heading", level=1)).to_have_text(resident.firm.display_name)
