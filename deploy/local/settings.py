@@ -125,9 +125,11 @@ def _gateway(local: LocalRegion) -> Document:
 
 
 def _toml(document: Document) -> str:
-    """Writes a document of tables that hold scalars, lists and one more level of tables."""
-    lines: list[str] = []
+    """Writes a document of scalars and lists, and of tables that hold them and one more level of tables."""
+    lines = [_pair(key, value) for key, value in document.items() if not isinstance(value, dict)]
     for section, values in document.items():
+        if not isinstance(values, dict):
+            continue
         tables = {key: value for key, value in values.items() if isinstance(value, dict)}
         lines += ["", f"[{section}]", *(_pair(key, value) for key, value in values.items() if key not in tables)]
         for key, table in tables.items():

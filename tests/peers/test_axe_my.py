@@ -18,7 +18,17 @@ from tongban.identity.v1 import account_service_pb2, consent_service_pb2, mandat
 from tongban.options.v1 import options_pb2
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
-_PAGES = ("/my", "/my/uses", "/my/uses?service=license", "/my/consents", "/my/mandates", "/my/sessions", "/my/export")
+_PAGES = (
+    "/my",
+    "/my/licenses",
+    "/my/cases",
+    "/my/uses",
+    "/my/uses?service=license",
+    "/my/consents",
+    "/my/mandates",
+    "/my/sessions",
+    "/my/export",
+)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from tests.performance.ground import Ground, opened
 from tests.performance.load import Measured
 from tests.performance.report import Report
 from tests.performance.sign_in import password_sign_in, raw_passwords
+from tests.performance.unknown_accounts import told_apart
 from tests.performance.workloads import Workloads, raw_signatures
 
 Result = TypeVar("Result")
@@ -65,6 +66,9 @@ async def _all(ground: Ground) -> Report:
         echoes.append(_said(await loads.echo()))
         results += measured
         beside |= {result.name: (echoes[-2].server_ms + echoes[-1].server_ms) / 2 for result in measured}
+    guessed = await told_apart(ground)
+    for each in guessed:
+        _OUT.print(f"  {each}", highlight=False)
     after = {name: size for name, size in ground.memory().items() if name != NAME}
     return Report(
         machine.described(),
@@ -76,6 +80,7 @@ async def _all(ground: Ground) -> Report:
         memory,
         after,
         ground.start_seconds,
+        tuple(guessed),
     )
 
 

@@ -18,6 +18,7 @@ from tests.performance.names import (
     SEALED,
     SHOWN_CODE,
 )
+from tests.performance.unknown_accounts import STANDARD_ERRORS, Guessed
 
 READ, WRITE, WRITES_PER_CORE = 0.40, 0.20, 500.0
 GRANTS_PER_CORE, LICENCES_PER_CORE = 1200.0, 60.0
@@ -73,6 +74,7 @@ class Report:
         raw_passwords: passwords a second and core by argon2id alone.
         rest: resident bytes by process at rest; `memory` after the load.
         start_seconds: start of the region from an empty folder.
+        guessed: how well time tells what there is from what there is not.
     """
 
     machine: str
@@ -84,6 +86,7 @@ class Report:
     rest: Mapping[str, int]
     memory: Mapping[str, int]
     start_seconds: float
+    guessed: tuple[Guessed, ...] = ()
 
     def ratio(self, result: Measured) -> float:
         """The rate a core of an operation as part of that of the echo beside it."""
@@ -152,6 +155,10 @@ class Report:
             ),
             at_most("the region at rest", REGION_MB, sum(self.rest.values()) / _MB, " MB"),
             at_most("start of the region, from an empty folder", START_SECONDS, self.start_seconds, " s"),
+            *(
+                at_most(f"{each.what} told apart by time, from chance", STANDARD_ERRORS, each.from_chance, " errors")
+                for each in self.guessed
+            ),
         ]
 
     def print(self, console: Console) -> None:

@@ -30,7 +30,7 @@ _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
 
 async def password_sign_in(ground: Ground) -> Measured:
     """Sign-ins at the page that a client sent the browser to, each by another person than the one before."""
-    party, numbers = await registered(ground), [number async for number in people(ground)]
+    party, numbers = await registered(ground, "bench-rp"), [number async for number in people(ground, "sign-in")]
     asked = {
         "response_type": "code",
         "client_id": party,
@@ -55,8 +55,8 @@ async def password_sign_in(ground: Ground) -> Measured:
         )
 
 
-async def registered(ground: Ground) -> str:
-    """A client that people sign in to; returns its id."""
+async def registered(ground: Ground, name: str) -> str:
+    """A client that people sign in to, called ``name``; returns its id."""
     client = resources_pb2.Client(
         display_name="测量",
         kind=resources_pb2.CLIENT_KIND_PARTNER,
@@ -64,14 +64,14 @@ async def registered(ground: Ground) -> str:
         jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(new_key("bench"))]),
         sign_in=resources_pb2.ClientSignIn(redirect_uris=[REDIRECT]),
     )
-    request = client_service_pb2.CreateClientRequest(client=client, client_id="bench-rp", request_id=request_id())
+    request = client_service_pb2.CreateClientRequest(client=client, client_id=name, request_id=request_id())
     token = await ground.office.admin_token()
     return (await ground.office.gateway.using(token).call(request, resources_pb2.Client)).name.removeprefix("clients/")
 
 
-async def people(ground: Ground) -> AsyncIterator[str]:
-    """People with a password, by their identity numbers."""
-    office, drawn = ground.office, SyntheticPopulation("sign-in", province="34")
+async def people(ground: Ground, seed: str) -> AsyncIterator[str]:
+    """People with a password, drawn by ``seed``, by their identity numbers."""
+    office, drawn = ground.office, SyntheticPopulation(seed, province="34")
     token = await office.token_of("receiving")
     async with httpx.AsyncClient(trust_env=False) as browser:
         for _ in itertools.repeat(None, _PEOPLE):

@@ -1,4 +1,4 @@
-"""Whether time tells who has an account: python -m tests.performance.unknown_accounts
+"""Whether time tells who has an account: two lines of ``./run bench``, and alone python -m tests.performance.unknown_accounts
 
 Wrong passwords are sent one after another for accounts that there are and for numbers that nobody has, in turn, from an address of
 their own each. Told are the two medians, and how often an observer who sees one time of each guesses right which was which: 0.5 is
@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -21,8 +22,38 @@ from tests.performance.ground import Ground, opened
 from tests.performance.sign_in import REDIRECT, people, registered, ticket_of
 
 _ROUNDS = 100
-_STANDARD_ERRORS = 3.0
+STANDARD_ERRORS = 3.0
+"""So far from a coin's toss time may lie, in standard errors: beyond it, it tells."""
 Ask = Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Guessed:
+    """How well an observer tells two sorts apart by the time that an answer takes.
+
+    Attributes:
+        what: of what there are known ones and unknown ones.
+        known_ms, unknown_ms: the medians.
+        right: how often the observer is right.
+        error: the standard error that chance alone gives.
+    """
+
+    what: str
+    known_ms: float
+    unknown_ms: float
+    right: float
+    error: float
+
+    @property
+    def from_chance(self) -> float:
+        """How far from a coin's toss, in standard errors."""
+        return abs(self.right - 0.5) / self.error
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {self.known_ms:.2f} ms known, {self.unknown_ms:.2f} ms unknown;"
+            f" guessed right {self.right:.3f} ± {self.error:.3f}"
+        )
 
 
 def _advantage(known: list[float], unknown: list[float]) -> tuple[float, float]:
@@ -39,8 +70,8 @@ async def _timed(ask: Ask, number: int) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-async def _told_apart(what: str, known: Ask, unknown: Ask) -> bool:
-    """Measures, tells, and says whether time told them apart."""
+async def _guessed(what: str, known: Ask, unknown: Ask) -> Guessed:
+    """Measures."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(-5, _ROUNDS):
         # In turn, each first as often as the other: a machine that drifts drifts for both.
@@ -48,14 +79,13 @@ async def _told_apart(what: str, known: Ask, unknown: Ask) -> bool:
             taken = await _timed((known, unknown)[which], number)
             if number >= 0:
                 times[which].append(taken)
-    guessed, error = _advantage(*times)
-    medians = [statistics.median(each) for each in times]
-    print(f"{what}: {medians[0]:.2f} ms known, {medians[1]:.2f} ms unknown; guessed right {guessed:.3f} ± {error:.3f}")
-    return abs(guessed - 0.5) > _STANDARD_ERRORS * error
+    right, error = _advantage(*times)
+    return Guessed(what, statistics.median(times[0]), statistics.median(times[1]), right, error)
 
 
-async def _measured(ground: Ground) -> bool:
-    party, numbers = await registered(ground), [number async for number in people(ground)]
+async def told_apart(ground: Ground) -> list[Guessed]:
+    """Measures accounts, and clients."""
+    party, numbers = await registered(ground, "times-rp"), [number async for number in people(ground, "times")]
     nobody = SyntheticPopulation("nobody", province="34")
     asked = {"response_type": "code", "client_id": party, "redirect_uri": REDIRECT, "scope": "openid"}
     asked |= {"code_challenge": "x" * 43, "code_challenge_method": "S256"}
@@ -73,21 +103,21 @@ async def _measured(ground: Ground) -> bool:
             answer = await http.post("/oauth/token", data=form)
             assert answer.status_code == 401, answer.text
 
-        return any(
-            [
-                await _told_apart(
-                    "accounts",
-                    lambda number: sign_in(numbers[number % len(numbers)], number),
-                    lambda number: sign_in(nobody.person().citizen_id, number),
-                ),
-                await _told_apart("clients", lambda _: grant(party), lambda number: grant(f"nobody-{number + 9}")),
-            ]
-        )
+        return [
+            await _guessed(
+                "accounts",
+                lambda number: sign_in(numbers[number % len(numbers)], number),
+                lambda number: sign_in(nobody.person().citizen_id, number),
+            ),
+            await _guessed("clients", lambda _: grant(party), lambda number: grant(f"nobody-{number + 9}")),
+        ]
 
 
 async def _in_a_region(state: Path) -> bool:
     async with opened(state) as ground:
-        return await _measured(ground)
+        found = await told_apart(ground)
+    print(*found, sep="\n")
+    return any(each.from_chance > STANDARD_ERRORS for each in found)
 
 
 def main() -> None:

@@ -265,7 +265,7 @@ def running_edge(
     *,
     frozen: bool = False,
     materials: bool = False,
-    license_port: int = 0,
+    license_ports: tuple[int, ...] = (),
     origins: tuple[str, ...] = (),
     drain_seconds: int = 1,
     mtls: dict[str, Any] | None = None,
@@ -277,7 +277,7 @@ def running_edge(
         folder: where its files lie.
         frozen: whether the token issuer's keys can't be read at first.
         materials: whether a licence service stands behind it.
-        license_port: where one stands already.
+        license_ports: where replicas of one stand already.
         origins: whose pages may call, beside ``ORIGIN``.
         mtls: the section of the listener for partners; None where there is none.
         drain_seconds: how long a configuration that another took the place of goes on.
@@ -289,8 +289,9 @@ def running_edge(
     server, port = _service(folder, seen)
     servers = [server]
     if materials:
-        behind, license_port = licences(folder)
+        behind, of_license = licences(folder)
         servers.append(behind)
+        license_ports = (of_license,)
     jwks = KeyServer()
     if frozen:
         jwks.going.clear()
@@ -298,14 +299,14 @@ def running_edge(
     config = _config(folder, port, jwks.server_port, limits, origins)
     if mtls is not None:
         config = config.model_copy(update={"mtls": MtlsSection.model_validate(mtls)})
-    if license_port:
-        config.neighbours["license"] = f"127.0.0.1:{license_port}"
+    if license_ports:
+        config.neighbours["license"] = ",".join(f"127.0.0.1:{each}" for each in license_ports)
     envoy_config.write(config)
     command = (programs.envoy(), "-c", str(config.envoy.file), *_ENVOY, "--drain-time-s", str(drain_seconds))
     with (folder / "envoy.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as envoy:
         try:
             await_up(config.public.base_url, envoy)
-            await_healthy(config.envoy.admin_port, {port, license_port} - {0})
+            await_healthy(config.envoy.admin_port, {port, *license_ports})
             target = f"127.0.0.1:{config.http.port}"
             yield Edge(config.public.base_url, target, seen, jwks, config, folder / "envoy.log")
         finally:

@@ -9,7 +9,7 @@ from tongban.identity.v1 import account_service_pb2 as pb
 from tongban.identity.v1 import account_service_pb2_grpc, resources_pb2
 
 WHY = common_pb2.UseContext(purpose_code="IDENTITY_CHECK", purpose="核对身份")
-PASSPORT = "414"
+PASSPORT, CITIZEN = "414", "111"
 
 
 def document(number: str, type_code: str = PASSPORT) -> common_pb2.IdentityDocument:

@@ -1,12 +1,12 @@
-"""An HTTP/2 client that says what no library would: frames as they are (RFC 9113), headers without compression (RFC 7541)."""
+"""HTTP/2 as no library would say it, and a client of it: frames as they are (RFC 9113), headers without compression (RFC 7541)."""
 
 import socket
 from collections import defaultdict
 from collections.abc import Sequence
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RESET, _SETTINGS, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 7, 9
-_END_STREAM, _END_HEADERS, _ACK = 1, 4, 1
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RESET, SETTINGS, PING, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 6, 7, 9
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
 _FRAME = 16_384
 
 
@@ -23,7 +23,7 @@ class Http2:
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=30)
-        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+        self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, b""))
         self.data: defaultdict[int, bytes] = defaultdict(bytes)
         self.ended: set[int] = set()
         self.reset: set[int] = set()
@@ -31,15 +31,15 @@ class Http2:
 
     def headers(self, stream: int, fields: Sequence[tuple[str, str]], *, end: bool) -> None:
         """Sends headers, or after data trailers; in as many frames as they need."""
-        block = b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
+        block = headers_block(fields)
         pieces = [block[start : start + _FRAME] for start in range(0, len(block), _FRAME)]
         for place, piece in enumerate(pieces):
-            flags = (_END_STREAM if end and not place else 0) | (_END_HEADERS if piece is pieces[-1] else 0)
-            self._socket.sendall(_frame(_CONTINUATION if place else _HEADERS, flags, stream, piece))
+            flags = (END_STREAM if end and not place else 0) | (END_HEADERS if piece is pieces[-1] else 0)
+            self._socket.sendall(frame(_CONTINUATION if place else HEADERS, flags, stream, piece))
 
     def body(self, stream: int, content: bytes, *, end: bool) -> None:
         """Sends data, at most one frame."""
-        self._socket.sendall(_frame(_DATA, _END_STREAM if end else 0, stream, content))
+        self._socket.sendall(frame(DATA, END_STREAM if end else 0, stream, content))
 
     def wait(self, stream: int) -> None:
         """Reads until the server ended this stream, or everything."""
@@ -50,13 +50,13 @@ class Http2:
         head = self._exactly(9)
         length, kind, flags, stream = int.from_bytes(head[:3]), head[3], head[4], int.from_bytes(head[5:])
         payload = self._exactly(length)
-        if kind == _SETTINGS and not flags & _ACK:
-            self._socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
-        if kind == _DATA:
+        if kind == SETTINGS and not flags & ACK:
+            self._socket.sendall(frame(SETTINGS, ACK, 0, b""))
+        if kind == DATA:
             self.data[stream] += payload
-        if kind == _RESET:
+        if kind == RESET:
             self.reset.add(stream)
-        if kind == _RESET or (kind in (_DATA, _HEADERS) and flags & _END_STREAM):
+        if kind == RESET or (kind in (DATA, HEADERS) and flags & END_STREAM):
             self.ended.add(stream)
         self.closed = self.closed or kind == _GOAWAY
 
@@ -75,8 +75,14 @@ class Http2:
         self._socket.close()
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    """A frame."""
     return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def headers_block(fields: Sequence[tuple[str, str]]) -> bytes:
+    """Headers as they stand in frames, without compression."""
+    return b"".join(b"\x00" + _text(name) + _text(value) for name, value in fields)
 
 
 def _text(text: str) -> bytes:

@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy.local.launch import Cluster
 from deploy.local.own_settings import FILE
 from deploy.local.regions import TIANNING
+from tests.support.lost_passwords import LOST_PASSWORDS, digest_of_password
 from tests.support.partner_certificates import PartnersDoor
 from tests.support.ports import free_port
 from tests.support.regions import OPENING, REPLICAS, Regions, open_both, set_clocks
@@ -27,7 +28,7 @@ def replicas() -> dict[str, int]:
 
 @pytest.fixture(scope="session")
 def verifier() -> Iterator[VerifierServer]:
-    """Who recognises faces for both regions."""
+    """Who recognises faces for both regions, and knows bank accounts."""
     with verifier_server() as found:
         yield found
 
@@ -51,9 +52,16 @@ def running_cluster(
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state = folder / "state"
     state.mkdir(mode=0o755)
-    faces = f'[services.identity.verifiers.face]\nurl = "{verifier.url}"\n'
+    checks = "".join(
+        f'[services.identity.verifiers.{each}]\nurl = "{verifier.url}"\n' for each in ("face", "bank_card")
+    )
+    lost = folder / "lost-passwords.txt"
+    lost.write_text(
+        "".join(f"{each}:3\n" for each in sorted(map(digest_of_password, LOST_PASSWORDS))), encoding="ascii"
+    )
+    passwords = f'[services.identity]\nbreached_passwords_file = "{lost}"\n'
     door = partners_door.settings(TIANNING.id)
-    (state / FILE).write_text(f"{RECEIVERS_HERE}\n{faces}\n{door}", encoding="utf-8")
+    (state / FILE).write_text(f"{passwords}\n{RECEIVERS_HERE}\n{checks}\n{door}", encoding="utf-8")
     with Cluster(state, (free_port(), free_port()), replicas=replicas, replay=True) as cluster:
         yield state, cluster
 

@@ -1,28 +1,40 @@
 """A person signs in to the region's own pages in a real browser: sees who used their data, takes back, ends, and takes all of it home."""
 
+import asyncio
 import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
+from typer.testing import CliRunner
 
+from deploy.local import audit_cli
+from deploy.local.demo.application import eventually
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
-from deploy.local.demo.people import RegisteredFirm, Registry
+from deploy.local.demo.people import RegisteredFirm, RegisteredPerson, Registry
 from deploy.local.regions import TIANNING
 from deploy.pki.region_root import ROOT_FILE
 from libs.crypto.tongsuo import default_provider
 from libs.crypto.x509 import Certificate
 from libs.owndata.verification import verify_export
+from services.gateway.my.pages import PAGES
+from tests.support.at_gateway import staff
 from tests.support.browser import CHROMIUM, FLAGS
-from tests.support.regions import Regions
+from tests.support.case_runs import approval, is_closed
+from tests.support.patience import PATIENCE
+from tests.support.regions import YIELDING, Regions
+from tests.support.values import messages
 from tests.system.test_sign_in import _ticket
-from tongban.common.v1 import common_pb2
+from tongban.cases.v1 import case_service_pb2
+from tongban.cases.v1 import resources_pb2 as cases
+from tongban.common.v1 import common_pb2, party_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     consent_service_pb2,
@@ -30,6 +42,8 @@ from tongban.identity.v1 import (
     resources_pb2,
     sign_in_service_pb2,
 )
+from tongban.license.v1 import license_service_pb2
+from tongban.license.v1 import resources_pb2 as licenses
 from tongban.options.v1 import options_pb2
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
@@ -41,8 +55,8 @@ _ALL = ("identity", "license", "cases", "sharing", "seal")
 class Resident:
     """Somebody with a password, whose account an office has read, and who gave a consent."""
 
-    def __init__(self, office: Office, name: str, number: str, firm: RegisteredFirm) -> None:
-        self.office, self.name, self.number, self.firm = office, name, number, firm
+    def __init__(self, office: Office, name: str, number: str, firm: RegisteredFirm, case: cases.Case) -> None:
+        self.office, self.name, self.number, self.firm, self.case = office, name, number, firm, case
 
     async def signed_in(self, page: Page) -> None:
         """Opens the pages and signs in."""
@@ -57,6 +71,7 @@ class Resident:
 async def browser() -> AsyncIterator[Browser]:
     """Chromium without a screen."""
     assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield found
@@ -94,7 +109,44 @@ async def resident(regions: Regions) -> Resident:
     mandate.end_time.FromJsonString("2024-11-01T00:00:00Z")
     given = mandate_service_pb2.CreateMandateRequest(mandate=mandate, request_id=request_id())
     await own.call(given, resources_pb2.Mandate)
-    return Resident(office, person.name, person.number, await Registry(office, 4715).firm(person))
+    firm = await Registry(office, 4715).firm(person)
+    return Resident(office, person.name, person.number, firm, await _licensed(office, person))
+
+
+def _of(office: Office, person: RegisteredPerson) -> case_service_pb2.CreateCaseRequest:
+    """What somebody hands in at the window, for a licence of their own."""
+    document = common_pb2.IdentityDocument(type_code="111", number=person.number)
+    applicant = party_pb2.Applicant(
+        kind=party_pb2.PARTY_KIND_PERSON, subject=person.name, display_name=person.full_name, document=document
+    )
+    draft = cases.Case(
+        item=office.items[YIELDING.number],
+        channel=cases.CHANNEL_WINDOW,
+        applicant=applicant,
+        form_values=messages(address="示例路1号", scope="一般项目:示例经营活动"),
+    )
+    return case_service_pb2.CreateCaseRequest(case=draft, request_id=request_id())
+
+
+async def _licensed(office: Office, person: RegisteredPerson) -> cases.Case:
+    """A case of a person's that yielded a licence, which an office has read since."""
+
+    async def step(request: Any, duty: str) -> cases.Case:
+        return await (await staff(office, duty)).call(request, cases.Case)
+
+    name = (await step(_of(office, person), "receiving")).name
+    submitted = await step(case_service_pb2.SubmitCaseRequest(name=name, request_id=request_id()), "receiving")
+    accept = case_service_pb2.AcceptCaseRequest(name=name, etag=submitted.etag, request_id=request_id())
+    await step(accept, "receiving")
+    reviewed = await step(case_service_pb2.StartReviewRequest(name=name, request_id=request_id()), "reviewing")
+    await step(approval(reviewed), "deciding")
+    read = case_service_pb2.GetCaseRequest(name=name)
+    closed = await eventually(lambda: step(read, "deciding"), is_closed, f"{name} closed")
+    assert isinstance(closed, cases.Case)
+    why = common_pb2.UseContext(purpose_code="SUPERVISION", purpose="核查已发证照", department=office.department)
+    get = license_service_pb2.GetLicenseRequest(name=closed.results[0].license, use_context=why)
+    await (await staff(office, "deciding")).call(get, licenses.License)
+    return closed
 
 
 async def _page(browser: Browser, office: Office, **options: Any) -> Page:
@@ -102,7 +154,7 @@ async def _page(browser: Browser, office: Office, **options: Any) -> Page:
         base_url=office.gateway.url, **{"locale": "zh-CN", "viewport": {"width": 1180, "height": 900}, **options}
     )
     page = await context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(PATIENCE * 1000)
     return page
 
 
@@ -112,14 +164,34 @@ async def test_it_shows_what_is_held_and_who_used_it(resident: Resident, browser
     await expect(page.get_by_role("heading", name="平台保存了什么")).to_be_visible()
     await expect(page.locator(".held")).to_contain_text("实名核验记录")
     await expect(page.locator(".away")).to_have_count(0)
-    await expect(page.locator(".use").first).to_contain_text("核对来人身份")
+    await expect(page.locator(".use").first).to_contain_text("用途")
     await page.get_by_role("link", name="全部使用记录").click()
     await page.get_by_role("link", name="身份", exact=True).click()
-    use = page.locator(".use").first
+    use = page.locator(".use", has_text="核对来人身份").first
     await expect(use).to_contain_text("账户资料（部分隐去）")
     await use.get_by_text("详情与凭证").click()
     await expect(use).to_contain_text("identity/auditRecords/")
     assert "staff/" not in await page.content(), "it tells the office, and not who sat there"
+
+
+async def test_it_lists_ones_licences_and_cases_and_who_used_them(resident: Resident, browser: Browser) -> None:
+    page, case = await _page(browser, resident.office), resident.case
+    await resident.signed_in(page)
+    await page.get_by_role("link", name="证照", exact=True).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("我的证照")
+    await expect(page.locator(".item")).to_have_count(1)
+    await expect(page.locator(".item")).to_contain_text("有效")
+    await expect(page.locator(".item")).to_contain_text(case.results[0].license_identifier)
+    await page.get_by_role("link", name="谁使用过这些证照").click()
+    use = page.locator(".use", has_text="核查已发证照")
+    await expect(use).to_have_count(1)
+    await use.get_by_text("详情与凭证").click()
+    await expect(use).to_contain_text(case.results[0].license)
+    await expect(use).to_contain_text("license/auditRecords/")
+    await page.goto("/my/cases")
+    await expect(page.locator(".item")).to_have_count(1)
+    await expect(page.locator(".item")).to_contain_text(case.number)
+    await expect(page.locator(".item")).to_contain_text("已办结")
 
 
 async def test_a_consent_is_taken_back_by_the_keyboard_alone(resident: Resident, browser: Browser) -> None:
@@ -163,6 +235,10 @@ async def test_who_represents_a_firm_looks_at_its_data_and_comes_back(resident: 
     await page.get_by_role("link", name="使用记录", exact=True).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("谁使用过本单位的数据")
     await expect(page.locator("main")).to_contain_text("没有使用记录")  # those of the person are not the firm's
+    for path, title in (("/my/licenses", "本单位的证照"), ("/my/cases", "本单位的办件")):
+        await page.goto(path)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        await expect(page.locator(".item")).to_have_count(0)  # those of the person are not the firm's
     # What is their own is not reached by a firm's token.
     await page.goto("/my/sessions")
     await expect(page.get_by_role("heading", level=1)).to_have_text(resident.firm.display_name)
@@ -198,7 +274,17 @@ async def test_a_session_elsewhere_is_ended_and_so_is_ones_own(resident: Residen
     await expect(here.locator("#password")).to_be_visible()
 
 
-async def test_all_of_it_is_one_signed_file(regions: Regions, resident: Resident, browser: Browser) -> None:
+def _without_a_use(export: Path, changed: Path) -> None:
+    """Writes an export from which something was taken out of one service's part."""
+    with zipfile.ZipFile(export) as whole, zipfile.ZipFile(changed, "w") as made:
+        for name in whole.namelist():
+            content = whole.read(name)
+            made.writestr(name, content.replace(b"SUPERVISION", b"OWN_USE") if name == "license.json" else content)
+
+
+async def test_all_of_it_is_one_signed_file(
+    regions: Regions, resident: Resident, browser: Browser, tmp_path: Path
+) -> None:
     page = await _page(browser, resident.office)
     await resident.signed_in(page)
     await page.goto("/my/export")
@@ -213,6 +299,14 @@ async def test_all_of_it_is_one_signed_file(regions: Regions, resident: Resident
     root = Certificate.parse((regions.state / TIANNING.id / "root" / ROOT_FILE).read_bytes())
     report = verify_export(path.read_bytes(), root, default_provider())
     assert report.valid, report
+    # As its owner checks it, by what the region's people publish; and one byte less is found.
+    changed = tmp_path / "changed.zip"
+    _without_a_use(path, changed)
+    for file, ends in ((path, 0), (changed, 1)):
+        done = await asyncio.to_thread(
+            CliRunner().invoke, audit_cli.app, ["own-data", str(file), "--state", str(regions.state)]
+        )
+        assert done.exit_code == ends, done.output
 
 
 async def test_a_foreign_form_and_a_foreign_return_do_nothing(resident: Resident, browser: Browser) -> None:
@@ -232,7 +326,7 @@ async def test_no_page_is_wider_than_its_screen(
 ) -> None:
     page = await _page(browser, resident.office, locale=language, viewport={"width": width, "height": 844})
     await resident.signed_in(page)
-    for path in ("/my", "/my/uses", "/my/consents", "/my/mandates", "/my/sessions", "/my/export"):
+    for path in PAGES:
         await page.goto(path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert await page.locator("html").get_attribute("lang") == language

@@ -1,7 +1,8 @@
-"""A face raises somebody to level 3, through the gateway, and their next sign-in bears it; no service tells who they are."""
+"""A face, or a bank's word, raises somebody to level 3, through the gateway, and their next sign-in bears it; no service tells who they are."""
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,11 +22,24 @@ def _id() -> str:
     return str(uuid.uuid4())
 
 
-async def test_a_face_that_was_recognised_counts_from_the_next_sign_in_on(
-    regions: Regions, verifier: VerifierServer, running_cluster: tuple[Path, Cluster]
+@pytest.mark.parametrize(
+    ("check", "method", "name"),
+    [
+        ({"face": pb.FaceCheck()}, "FACE", "verifiers/face"),
+        ({"bank_card": pb.BankCardCheck()}, "BANK_CARD", "verifiers/bank-card"),
+    ],
+    ids=["face", "bank card"],
+)
+async def test_who_was_recognised_is_at_level_3_from_the_next_sign_in_on(
+    regions: Regions,
+    verifier: VerifierServer,
+    running_cluster: tuple[Path, Cluster],
+    check: dict[str, Any],
+    method: str,
+    name: str,
 ) -> None:
     office = regions.handling
-    drawn = SyntheticPopulation(7501, province="32").person()
+    drawn = SyntheticPopulation(f"7501 {method}", province="32").person()
     asked = resources_pb2.Person(full_name=drawn.name)
     asked.documents.add().document.CopyFrom(common_pb2.IdentityDocument(type_code="111", number=drawn.citizen_id))
     clerk = office.gateway.using(await office.token_of("receiving"))
@@ -33,9 +47,9 @@ async def test_a_face_that_was_recognised_counts_from_the_next_sign_in_on(
         account_service_pb2.CreatePersonRequest(person=asked, request_id=_id()), resources_pb2.Person
     )
     phone = office.gateway.human(office.channel, newcomer.name, "PERSON", acr="4")
-    start = pb.StartVerificationRequest(person=newcomer.name, face=pb.FaceCheck(), request_id=_id())
+    start = pb.StartVerificationRequest(person=newcomer.name, request_id=_id(), **check)
     started = await phone.call(start, pb.StartVerificationResponse)
-    assert verifier.asked[-1]["document_number"] == drawn.citizen_id
+    assert (verifier.asked[-1]["document_number"], verifier.asked[-1]["method"]) == (drawn.citizen_id, method)
     finish = pb.FinishVerificationRequest(person=newcomer.name, attempt=started.attempt, request_id=_id())
     with pytest.raises(TongbanError) as waiting:
         await phone.call(finish, resources_pb2.Verification)
@@ -43,7 +57,7 @@ async def test_a_face_that_was_recognised_counts_from_the_next_sign_in_on(
     verifier.states[started.attempt] = "PASSED"
     # Both replicas: whichever is asked, it is recorded once and told alike.
     made = [await phone.call(finish, resources_pb2.Verification) for _ in range(4)]
-    assert {(each.name, each.assurance, each.verifier) for each in made} == {(made[0].name, 3, "verifiers/face")}
+    assert {(each.name, each.assurance, each.verifier) for each in made} == {(made[0].name, 3, name)}
     shown = await phone.call(account_service_pb2.GetPersonRequest(name=newcomer.name), resources_pb2.Person)
     assert shown.assurance == 3
     state, _ = running_cluster

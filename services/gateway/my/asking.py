@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 from libs.errors import Code, TongbanError, reasons
 from libs.rpc.client import invoke
 from libs.rpc.token_types import ACCESS_TOKEN
-from tongban.common.v1 import use_pb2
+from tongban.cases.v1 import case_service_pb2, case_service_pb2_grpc
+from tongban.common.v1 import common_pb2, use_pb2
 from tongban.identity.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
@@ -28,6 +29,7 @@ from tongban.identity.v1 import (
     token_service_pb2,
     token_service_pb2_grpc,
 )
+from tongban.license.v1 import license_service_pb2, license_service_pb2_grpc
 from tongban.owndata.v1 import own_data_service_pb2, own_data_service_pb2_grpc
 
 Answer = TypeVar("Answer", bound=Message)
@@ -39,6 +41,7 @@ _MOST_NAMES, _PAGE = 30, 50
 _REVOKED_HERE = "当事人在“我的”页面撤销"
 """What a mandate says of why it ended: nobody is asked for reasons there."""
 _FILE_SECONDS = 20.0
+_OWN_USE = common_pb2.UseContext(purpose_code="OWN_USE", purpose="当事人在“我的”页面查看")
 
 
 @dataclass(slots=True)
@@ -164,6 +167,24 @@ class Asked:
 
         found = await asyncio.gather(*(_or_away(one(each)) for each in SERVICES))
         return dict(zip(SERVICES, found, strict=True))
+
+    async def licenses(self, holder: str, page: str) -> license_service_pb2.ListLicensesResponse:
+        """Lists the licences of the person, or of the firm that they act for, newest first, from a page on."""
+        stub = license_service_pb2_grpc.LicenseServiceStub(self._channel("license"))
+        request = license_service_pb2.ListLicensesRequest(
+            holder=holder, page_size=_PAGE, page_token=page, use_context=_OWN_USE
+        )
+        return await self._call(stub.ListLicenses, request, license_service_pb2.ListLicensesResponse, "license")
+
+    async def cases(self, page: str) -> case_service_pb2.ListCasesResponse:
+        """Lists the person's cases and those that they handed in for others, or the firm's alone, newest first, from a page on."""
+        stub = case_service_pb2_grpc.CaseServiceStub(self._channel("cases"))
+        # A token for a firm is still its person's, whose own cases are no business of the firm's page.
+        chosen = f'applicant.subject = "{self.subject}"' if self.subject else ""
+        request = case_service_pb2.ListCasesRequest(
+            page_size=_PAGE, page_token=page, filter=chosen, use_context=_OWN_USE
+        )
+        return await self._call(stub.ListCases, request, case_service_pb2.ListCasesResponse, "cases")
 
     async def uses(self, size: int, services: Sequence[str] = SERVICES, before: datetime | None = None) -> Uses:
         """Returns the newest uses before a moment, of several services as one list.

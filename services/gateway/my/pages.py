@@ -1,4 +1,4 @@
-"""The pages under /my: what is held, who used it, consents, mandates, sessions, and all of it as one file."""
+"""The pages under /my: what is held, licences, cases, who used it, consents, mandates, sessions, and all of it as one file."""
 
 import asyncio
 import hmac
@@ -20,18 +20,17 @@ from services.gateway.config import GatewayConfig
 from services.gateway.my import exporting
 from services.gateway.my.asking import SERVICES, Asked, ChannelOf
 from services.gateway.my.signing_in import CALLBACK, REQUEST_SECONDS, NotSignedIn, PeopleSignIn, SignedInPerson
-from services.gateway.my.words import Words, machine, shown
+from services.gateway.my.words import Words, day, machine, shown
 from services.gateway.rendering import HEADERS, environment
 
 _PAGE_HEADERS = HEADERS | {"cache-control": "no-store"}
 _SESSION, _REQUEST, _LANGUAGE = "tongban-my", "tongban-my-request", "tongban-my-language"
-_HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT = (
-    *("/my", "/my/uses", "/my/consents", "/my/mandates", "/my/sessions", "/my/export"),
-)
+_HOME, _LICENSES, _CASES, _USES = "/my", "/my/licenses", "/my/cases", "/my/uses"
+_CONSENTS, _MANDATES, _SESSIONS, _EXPORT = "/my/consents", "/my/mandates", "/my/sessions", "/my/export"
 _SWITCH = "/my/switch"
-_OF_FIRMS = frozenset({_HOME, _USES, f"{_SWITCH}/back"})
+_OF_FIRMS = frozenset({_HOME, _LICENSES, _CASES, _USES, f"{_SWITCH}/back"})
 """What is there for who looks at a firm's data: all else is their own, and needs their own token."""
-PAGES = (_HOME, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT)
+PAGES = (_HOME, _LICENSES, _CASES, _USES, _CONSENTS, _MANDATES, _SESSIONS, _EXPORT)
 _USES_ON_A_PAGE, _USES_AT_HOME = 25, 5
 OWN_CLIENT = "clients/my-pages"
 """These pages, as identity calls them."""
@@ -81,6 +80,8 @@ class MyPages:
         """What is served here."""
         pages = {
             _HOME: self._home,
+            _LICENSES: self._licenses,
+            _CASES: self._cases,
             _USES: self._uses,
             _CONSENTS: self._consents,
             _MANDATES: self._mandates,
@@ -173,6 +174,16 @@ class MyPages:
         account = None if visit.person.firm else await visit.asked.person(visit.person.person)
         names = await visit.asked.departments(each.use_context.department for each in uses.uses) if uses else {}
         return self._page(visit, "my/home.html", account=account, holdings=holdings, uses=uses, names=names)
+
+    async def _licenses(self, visit: Visit) -> Response:
+        holder = visit.person.firm or visit.person.person
+        listed = await visit.asked.licenses(holder, visit.request.query_params.get("page", ""))
+        return self._page(visit, "my/licenses.html", licenses=listed.licenses, more=listed.next_page_token)
+
+    async def _cases(self, visit: Visit) -> Response:
+        listed = await visit.asked.cases(visit.request.query_params.get("page", ""))
+        names = await visit.asked.departments(each.department for each in listed.cases)
+        return self._page(visit, "my/cases.html", cases=listed.cases, names=names, more=listed.next_page_token)
 
     async def _uses(self, visit: Visit) -> Response:
         service = visit.request.query_params.get("service", "")
@@ -279,7 +290,14 @@ class MyPages:
         say = Words(language)
         page = self._templates.get_template(template)
         text = page.render(
-            lang=language, zh=say.zh, say=say, colon=say.of(("：", ": ")), shown=shown, machine=machine, **values
+            lang=language,
+            zh=say.zh,
+            say=say,
+            colon=say.of(("：", ": ")),
+            shown=shown,
+            machine=machine,
+            day=day,
+            **values,
         )
         answer = HTMLResponse(text, status, headers=_PAGE_HEADERS | {"content-language": language})
         if request.query_params.get("lang"):

@@ -41,6 +41,8 @@ PERMISSIONS = (
     "identity.sessions.end",
     "identity.signInGrants.list",
     "identity.signInGrants.revoke",
+    "license.licenses.list",
+    "cases.cases.list",
 )
 """What is asked for: the region's identity service gives these pages no others."""
 REQUEST_SECONDS = 600

@@ -7,7 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.access import purposes
 from libs.civil.calendar import CHINA_TIME
+from tongban.cases.v1 import resources_pb2 as cases
 from tongban.common.v1 import common_pb2, use_pb2
+from tongban.license.v1 import resources_pb2 as licenses
 
 Pair = tuple[str, str]
 SERVICES: Mapping[str, Pair] = {
@@ -40,6 +42,31 @@ WAYS: Mapping[int, Pair] = {
     use_pb2.USE_WAY_VERIFIED: ("核验", "Verified"),
     use_pb2.USE_WAY_COMPARED: ("比对", "Compared"),
     use_pb2.USE_WAY_SEALED: ("用印", "Sealed"),
+}
+LICENSE_STATES: Mapping[int, Pair] = {
+    licenses.LICENSE_STATE_DRAFT: ("制作中", "being made"),
+    licenses.LICENSE_STATE_ISSUED: ("有效", "in force"),
+    licenses.LICENSE_STATE_SUSPENDED: ("暂扣", "held back"),
+    licenses.LICENSE_STATE_REVOKED: ("吊销", "taken away"),
+    licenses.LICENSE_STATE_WITHDRAWN: ("撤销", "annulled"),
+    licenses.LICENSE_STATE_CANCELLED: ("注销", "closed"),
+    licenses.LICENSE_STATE_EXPIRED: ("失效", "over"),
+    licenses.LICENSE_STATE_TRANSFERRED_OUT: ("转出", "handed to another region"),
+    licenses.LICENSE_STATE_VOIDED: ("未生效", "never in force"),
+}
+CASE_STATES: Mapping[int, Pair] = {
+    cases.CASE_STATE_DRAFT: ("草稿", "draft"),
+    cases.CASE_STATE_SUBMITTED: ("已提交", "submitted"),
+    cases.CASE_STATE_CORRECTION_REQUESTED: ("待补正", "to be corrected"),
+    cases.CASE_STATE_ACCEPTED: ("已受理", "accepted"),
+    cases.CASE_STATE_NOT_ACCEPTED: ("不予受理", "not accepted"),
+    cases.CASE_STATE_UNDER_REVIEW: ("审查中", "under review"),
+    cases.CASE_STATE_SUSPENDED: ("特别程序", "special procedure"),
+    cases.CASE_STATE_DECIDED: ("已决定", "decided"),
+    cases.CASE_STATE_CLOSED: ("已办结", "closed"),
+    cases.CASE_STATE_DELIVERED: ("已送达", "delivered"),
+    cases.CASE_STATE_WITHDRAWN: ("已撤回", "withdrawn"),
+    cases.CASE_STATE_TERMINATED: ("已退件", "ended"),
 }
 _FIELDS: Mapping[str, Pair] = {
     "person.masked": ("账户资料（部分隐去）", "account, partly hidden"),
@@ -116,6 +143,14 @@ class Words:
         plain = type_name.removeprefix("tongban.cn/")
         return self.of(KINDS.get(plain, (plain, plain)))
 
+    def license_state(self, state: int) -> str:
+        """Where a licence stands."""
+        return self.of(LICENSE_STATES.get(state, ("", "")))
+
+    def case_state(self, state: int) -> str:
+        """Where a case stands."""
+        return self.of(CASE_STATES.get(state, ("", "")))
+
     def level(self, assurance: int) -> str:
         """What a level of assurance is called."""
         return self.of(_LEVELS[min(max(assurance, 0), 4)])
@@ -182,6 +217,11 @@ class Words:
             "departments": ("部门", "department"),
         }
         return f"{self.of(words.get(kind, ('', '')))} …{name[-6:]}".strip()
+
+
+def day(date: common_pb2.Date) -> str:
+    """A date as people in China read it; empty where there is none."""
+    return f"{date.year:04}-{date.month:02}-{date.day:02}" if date.year else ""
 
 
 def shown(moment: Timestamp) -> str:

@@ -67,6 +67,8 @@ OF_OWN_PAGES = (
     "identity.sessions.end",
     "identity.signInGrants.list",
     "identity.signInGrants.revoke",
+    "license.licenses.list",
+    "cases.cases.list",
 )
 """What they may do for who signed in to them: nothing beyond showing, taking back and ending."""
 BY_KEY, BY_CERTIFICATE = "DPOP", "MTLS"

@@ -137,7 +137,7 @@ def test_what_is_cut_has_no_end(tmp_path: Path, http2: bool) -> None:
     command = (sys.executable, "-m", "tests.support.edge_licences", str(tmp_path))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as dying:
         assert dying.stdout is not None
-        with running_edge(tmp_path, license_port=int(dying.stdout.readline())) as edge:
+        with running_edge(tmp_path, license_ports=(int(dying.stdout.readline()),)) as edge:
             version = "--http2-prior-knowledge" if http2 else "--http1.1"
             asked = ("-d", json.dumps(_asked("1", "waiting")), f"{edge.url}{PATH}")
             told_of = _headers(edge) | {"content-type": "application/json"}

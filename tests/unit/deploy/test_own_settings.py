@@ -20,6 +20,7 @@ from libs.config import RegionConfig
 from libs.db.pool import OWN
 from services.gateway.config import GatewayConfig
 from services.gateway.edited import marked, marked_resources
+from services.identity import config as identity
 from services.sharing import config as sharing
 
 
@@ -55,6 +56,13 @@ def test_every_line_of_the_template_is_one_that_counts(tmp_path: Path) -> None:
     assert found.port("341500") == 8080
     assert found.replicas_in("341500") == 2
     assert found.changes("cases")["database"] == {"pool_size": 32}
+
+
+def test_what_belongs_to_no_section_of_a_service_reaches_it_too(local: LocalRegion, tmp_path: Path) -> None:
+    text = '[services.identity]\nbreached_passwords_file = "/srv/lost.txt"\n[services.identity.windows]\ncertified = true\n'
+    write_all(local, _given(tmp_path, text))
+    found = identity.Config.model_validate(_config(local, "identity"))
+    assert (found.breached_passwords_file, found.windows.certified) == (Path("/srv/lost.txt"), True)
 
 
 def test_what_it_says_reaches_the_processes_through_their_own_models(local: LocalRegion, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from rich.console import Console
 
 from tests.performance.load import Measured, Meter, measure
 from tests.performance.report import Report, at_least, at_most
+from tests.performance.unknown_accounts import Guessed
 
 _MB = 1024 * 1024
+GUESSED = (Guessed("accounts", 26.1, 25.9, 0.53, 0.04), Guessed("clients", 2.0, 2.0, 0.38, 0.04))
 
 
 def _measured(name: str, cpu_ms: float, units: int = 1) -> Measured:
@@ -38,7 +41,9 @@ def _report(**slow: float) -> Report:
     results = (*(_measured(name, ms) for name, ms in cpu.items()), *batches)
     rest = dict.fromkeys(("identity", "license", "seal", "cases", "sharing"), 100 * _MB)
     echoes = tuple(_measured("echo", ms) for ms in (0.2, 0.25, 0.3))
-    return Report("a machine", echoes, {r.name: 0.25 for r in results}, results, 3000.0, 35.0, rest, rest, 12.0)
+    return Report(
+        "a machine", echoes, {r.name: 0.25 for r in results}, results, 3000.0, 35.0, rest, rest, 12.0, GUESSED
+    )
 
 
 def test_rates_and_costs() -> None:
@@ -52,7 +57,7 @@ def test_rates_and_costs() -> None:
 def test_all_budgets_are_looked_at() -> None:
     budgets = _report().budgets()
     assert [budget.name for budget in budgets if not budget.ok] == []
-    assert len(budgets) == 2 + 6 + 5 + 1 + 1 + 5 + 2
+    assert len(budgets) == 2 + 6 + 5 + 1 + 1 + 5 + 2 + len(GUESSED)
 
 
 def test_a_slow_operation_misses_both_of_its_budgets() -> None:
@@ -64,6 +69,14 @@ def test_digests_are_those_that_were_sealed_and_not_another_batch() -> None:
     (sealed,) = (budget for budget in _report().budgets() if budget.name.startswith("seals in a batch"))
     # 100 digests in 40 ms are 2,500 a second, of 3,000 that the raw library signs.
     assert sealed.measured == "0.833"
+
+
+def test_time_that_tells_who_has_an_account_misses_its_budget() -> None:
+    told = Guessed("accounts", 26.0, 21.0, 0.63, 0.04)
+    missed = [each for each in replace(_report(), guessed=(told,)).budgets() if not each.ok]
+    assert [(each.name, each.measured) for each in missed] == [
+        ("accounts told apart by time, from chance", "3.25 errors")
+    ]
 
 
 def test_grants_are_compared_with_their_databases() -> None:
