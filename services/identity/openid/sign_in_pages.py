@@ -20,7 +20,7 @@ from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.authorizations import AuthorizationRequest, NotAsked, Parameters
-from services.identity.openid.authorize import Authorizations, NextStep, described
+from services.identity.openid.authorize import Authorizations, NextStep, described, least_level
 from services.identity.openid.devices import DEVICE_PATH, Devices
 from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.logout import Logout
@@ -36,6 +36,7 @@ from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
+    ALONE,
     ELSEWHERE,
     EnrollmentOver,
     OpenedSession,
@@ -278,6 +279,7 @@ class SignInPages:
             came=came,
             upstreams=await self._upstreams.offered() if step.page == "sign_in" else [],
             passkeys=step.page == "sign_in" and self._passkeys.offered,
+            better=least_level(step.asked, step.client) > ALONE,
             scopes=scopes,
             permissions=permissions,
             device=await self._devices.shown(step.asked),

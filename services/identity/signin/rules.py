@@ -25,9 +25,11 @@ BOUND_KEY, KEPT_KEY, PRESENT, SEVERAL_FACTORS = "hwk", "swk", "user", "mfa"
 """The words of RFC 8176 for how one signs in: a key that stays on its device, one that is kept elsewhere too, somebody was there."""
 BOUND_PASSKEY, KEPT_PASSKEY = (BOUND_KEY, PRESENT, SEVERAL_FACTORS), (KEPT_KEY, PRESENT, SEVERAL_FACTORS)
 """How one signed in by a passkey whose device saw who its user is: what one has, and what one knows or is."""
+ALONE = 2
+"""The assurance that a password reaches with nothing behind it."""
 _CEILINGS = MappingProxyType(
     {
-        frozenset({PASSWORD}): 2,
+        frozenset({PASSWORD}): ALONE,
         frozenset({PASSWORD, ONE_TIME_CODE}): 3,
         frozenset(BOUND_PASSKEY): 3,
         frozenset(KEPT_PASSKEY): 3,
