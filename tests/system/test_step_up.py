@@ -248,6 +248,7 @@ async def test_an_item_asks_for_more_and_a_one_time_code_does(journey: _Journey)
     await expect(journey.page.locator("#code")).to_be_visible()
     await journey.sees("code")
     await journey.page.fill("#code", codes.at(datetime.now(UTC), counter_offset=1))
+    await journey.page.locator("form button").click()
     better = await journey.token()
     served = await journey.partner.calls(submit, {}, better)
     assert (served.status_code, served.json()["state"]) == (200, "CASE_STATE_SUBMITTED"), served.text
