@@ -27,6 +27,16 @@ from tongban.identity.v1 import (
 _PARTY = "signed-in-by-passkey"
 REDIRECT = "https://partner.test/here"
 """Where the partner would like its people back."""
+PASSKEY = sign_in_service_pb2.AUTHENTICATOR_KIND_PASSKEY
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Somebody who has an account: its name, and their own name and number."""
+
+    account: str
+    name: str
+    number: str
 
 
 @dataclass
@@ -39,17 +49,18 @@ class NamedRegion:
 
     async def person(self) -> str:
         """Opens somebody's account."""
+        return (await self.resident()).account
+
+    async def resident(self) -> Resident:
+        """Opens somebody's account; tells what they would type and say of themselves."""
         found = self.people.person()
         document = common_pb2.IdentityDocument(type_code="111", number=found.citizen_id)
         draft = resources_pb2.Person(full_name=found.name, documents=[resources_pb2.HeldDocument(document=document)])
-        return (await open_person(self.office.gateway, await self.office.token_of("receiving"), draft)).name
+        made = await open_person(self.office.gateway, await self.office.token_of("receiving"), draft)
+        return Resident(made.name, found.name, found.citizen_id)
 
-    async def enrollment(
-        self,
-        person: str,
-        kind: "sign_in_service_pb2.AuthenticatorKind.ValueType" = sign_in_service_pb2.AUTHENTICATOR_KIND_PASSKEY,
-    ) -> str:
-        """The page at which somebody sets what they sign in with: a passkey where nothing else is said."""
+    async def enrollment(self, person: str, kind: "sign_in_service_pb2.AuthenticatorKind.ValueType" = PASSKEY) -> str:
+        """The page at which somebody sets what they sign in with, by themselves: a passkey where nothing else is said."""
         stub = sign_in_service_pb2_grpc.SignInServiceStub(self.office.gateway.channel)
         asked = sign_in_service_pb2.BeginEnrollmentRequest(request_id=request_id(), kind=kind)
         token = await self.office.token_of_person(person)
@@ -64,15 +75,15 @@ class NamedRegion:
 
 
 @contextmanager
-def started(folder: Path, settings: str = "") -> Iterator[tuple[Path, str]]:
-    """Starts the region's identity service and its gateway in a folder, by these further settings; gives the state folder, and its address."""
+def started(folder: Path, settings: str = "", services: tuple[str, ...] = ("identity",)) -> Iterator[tuple[Path, str]]:
+    """Starts services of the region and its gateway in a folder, by these further settings; gives the state folder, and its address."""
     for parent in (folder, folder.parent, folder.parent.parent):
         parent.chmod(0o755)  # PostgreSQL runs as another user where the tests run as root
     state, port = folder / "state", free_port()
     state.mkdir()
     url = f"http://localhost:{port}"
     (state / FILE).write_text(f'[regions.{LIUAN.code}]\npublic_url = "{url}"\n{settings}', encoding="utf-8")
-    with Cluster(state, (port,), services=("identity",)):
+    with Cluster(state, (port,), services=services):
         yield state, url
 
 

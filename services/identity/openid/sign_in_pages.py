@@ -21,7 +21,7 @@ from services.identity.core.oauth_errors import OAuthRefusal
 from services.identity.core.sessions import SESSION_LASTS
 from services.identity.core.token_form import TokenForm, read_form
 from services.identity.openid.authorizations import AuthorizationRequest, NotAsked, Parameters
-from services.identity.openid.authorize import Authorizations, NextStep, described
+from services.identity.openid.authorize import Authorizations, NextStep, described, least_level
 from services.identity.openid.devices import DEVICE_PATH, Devices
 from services.identity.openid.enrollment_pages import EnrollmentPages
 from services.identity.openid.key_ways import KeyWay
@@ -31,6 +31,7 @@ from services.identity.openid.rules import normal_user_code, shown_user_code
 from services.identity.openid.upstream_pages import CALLBACK_PATH, LOW, UPSTREAM_PATH, UpstreamPages
 from services.identity.signin.api import ENROLLMENT_PATH
 from services.identity.signin.service import (
+    ALONE,
     ELSEWHERE,
     EnrollmentOver,
     KeyAttempt,
@@ -275,6 +276,7 @@ class SignInPages:
             upstreams=await self._upstreams.offered() if step.page == "sign_in" else [],
             scripts=[script for way in ways for script in way.scripts],
             keys=[each.called for each in ways],
+            better=least_level(step.asked, step.client) > ALONE,
             scopes=scopes,
             permissions=permissions,
             device=await self._devices.shown(step.asked),

@@ -27,10 +27,12 @@ HELD_KEY = "pop"
 """RFC 8176 of a certificate's key: that its holder had it, and not where it lies, which the authority answers for."""
 BOUND_PASSKEY, KEPT_PASSKEY = (BOUND_KEY, PRESENT, SEVERAL_FACTORS), (KEPT_KEY, PRESENT, SEVERAL_FACTORS)
 """How one signed in by a passkey whose device saw who its user is: what one has, and what one knows or is."""
+ALONE = 2
+"""The assurance that a password reaches with nothing behind it."""
 MOST_ASSURANCE = 4
 _CEILINGS = MappingProxyType(
     {
-        frozenset({PASSWORD}): 2,
+        frozenset({PASSWORD}): ALONE,
         frozenset({PASSWORD, ONE_TIME_CODE}): 3,
         frozenset(BOUND_PASSKEY): 3,
         frozenset(KEPT_PASSKEY): 3,

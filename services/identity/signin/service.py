@@ -16,10 +16,11 @@ from services.identity.signin.opening import (
     digest,
     page_command,
 )
-from services.identity.signin.rules import ELSEWHERE, LONGEST_NAME, AuthenticatorKind, EnrollmentRow
+from services.identity.signin.rules import ALONE, ELSEWHERE, LONGEST_NAME, AuthenticatorKind, EnrollmentRow
 from services.identity.signin.sign_ins import PasswordAttempt, ProvenPassword, SignIns
 
 __all__ = [
+    "ALONE",
     "ELSEWHERE",
     "LONGEST_NAME",
     "NOBODY",
