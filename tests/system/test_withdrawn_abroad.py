@@ -46,11 +46,11 @@ async def _lists(regions: Regions, token: str) -> str:
     return "OK"
 
 
-async def _ends_abroad(regions: Regions, token: str, withdraw: Callable[[], Awaitable[object]]) -> None:
+async def _ends_abroad(
+    regions: Regions, token: str, bystander: Registry, withdraw: Callable[[], Awaitable[object]]
+) -> None:
     guest = await _abroad(regions, token)
-    other = await _abroad(
-        regions, await regions.home.token_of_person((await Registry(regions.home, 9120).person()).name)
-    )
+    other = await _abroad(regions, await regions.home.token_of_person((await bystander.person()).name))
     assert [await _lists(regions, each) for each in (guest, other)] == ["OK", "OK"]
     await withdraw()
     began, refused = time.monotonic(), 0
@@ -74,7 +74,7 @@ async def test_a_mandate_that_is_revoked_at_home_ends_abroad(regions: Regions) -
     name = (await own.call(given, resources_pb2.Mandate)).name
     acting = await office.gateway.exchanged(await office.token_of_person(agent.name), giver.name, name)
     revoke = mandate_service_pb2.RevokeMandateRequest(name=name, reason="不用了", request_id=request_id())
-    await _ends_abroad(regions, acting, lambda: own.call(revoke, resources_pb2.Mandate))
+    await _ends_abroad(regions, acting, Registry(office, 9124), lambda: own.call(revoke, resources_pb2.Mandate))
 
 
 async def test_a_channel_that_is_suspended_at_home_ends_its_peoples_tokens_abroad(regions: Regions) -> None:
@@ -84,7 +84,7 @@ async def test_a_channel_that_is_suspended_at_home_ends_its_peoples_tokens_abroa
     token = await office.gateway.human_token(channel, person.name, "PERSON", acr="4")
     suspend = client_service_pb2.SuspendClientRequest(name=channel.client_id, reason="失窃", request_id=request_id())
     admin = office.gateway.using(await office.admin_token())
-    await _ends_abroad(regions, token, lambda: admin.call(suspend, resources_pb2.Client))
+    await _ends_abroad(regions, token, Registry(office, 9125), lambda: admin.call(suspend, resources_pb2.Client))
 
 
 async def _channel(regions: Regions) -> Machine:
