@@ -6,8 +6,9 @@ import pytest
 
 from libs.lists import regional
 from tests.service.license.conftest import License
-from tests.service.license.test_licenses_of_regions import ABROAD, answer, held, listed, names, there
+from tests.service.license.test_licenses_of_regions import answer, held, listed, names, there
 from tests.support.backends import HOST, free_port
+from tests.support.fakes_license import ABROAD
 from tests.support.partners import IDS, dark_gateways
 from tongban.license.v1 import license_service_pb2 as pb
 
