@@ -32,9 +32,9 @@ def not_reached(pages: list[rpc.ListCasesResponse]) -> list[str]:
 async def test_seventeen_that_are_away_are_named_and_the_one_that_is_there_comes(pair: Pair) -> None:
     partners(pair, {each: f"{HOST}:{free_port()}" for each in AWAY})
     own, abroad = await pair.home.create(await pair.home.item()), await applied_for(pair)
-    asked: dict[str, Any] = {"regions": [*AWAY[:9], ABROAD, *AWAY[9:]]}
+    regions = [*AWAY[:9], ABROAD, *AWAY[9:]]
     for _ in range(3):
-        pages = await everything(pair.home, **asked)
+        pages = await everything(pair.home, regions=regions)
         assert named(*pages) == [own.name, there(abroad)]
         assert not_reached(pages) == AWAY
 

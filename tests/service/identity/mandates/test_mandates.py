@@ -8,6 +8,9 @@ import pytest
 import pytest_asyncio
 
 from libs.clock import FakeClock
+from libs.errors import InvalidArgument
+from libs.rpc.token_types import ASSERTION
+from tests.service.identity.conftest import Federation
 from tests.support.patience import invoke
 from tests.support.service import Ground
 from tests.support.town import FIRST, LIUAN, Town, reason_of, request_id, town
@@ -88,6 +91,21 @@ async def test_only_the_principal_gives_mandates(home: Town) -> None:
     assert await reason_of(home.mandate(firm.name, boss, acting)) == "NOT_LEGAL_REPRESENTATIVE"
     # Staff in office give none, whoever they are.
     assert await reason_of(home.mandate(boss, agent, await home.staff_token())) in ("PERMISSION_MISSING", "NOT_OWNER")
+
+
+@pytest.mark.parametrize("kind", ["persons", "organizations"])
+async def test_a_principal_of_another_region_gives_mandates_there(federation: Federation, kind: str) -> None:
+    """Also where that region is trusted, and the principal asks: its own region's word is what counts here."""
+    home, away = federation.home, federation.away
+    person, agent = await away.person(), await home.person()
+    principal = f"//320402/{person if kind == 'persons' else (await away.firm(person)).name}"
+    spoken = await away.exchange(await away.human_token(person), audience="//341500")
+    for token in (await home.exchange(spoken, ASSERTION), await home.human_token(agent)):
+        with pytest.raises(InvalidArgument) as refused:
+            await home.mandate(principal, agent, token)
+        assert [(each.field, each.rule) for each in refused.value.violations] == [
+            ("mandate.principal", "string.pattern")
+        ]
 
 
 async def test_an_agent_accepts_first_where_that_is_asked(home: Town) -> None:
