@@ -36,7 +36,7 @@ class KeyApi:
             gone = await self._settled(tx, keeper)
             kid = await asyncio.to_thread(keeper.keys.following, gone)
             await self._order(tx, keeper, kid, OrderKind.BEGIN, "")
-            tx.emit(f"signingKeys/{kid}", events.SigningKeysRotated(purpose=request.purpose, kid=kid))
+            tx.emit(f"signingKeys/{kid}", events.SigningKeyRotated(purpose=request.purpose, kid=kid))
             return jwks_message(keeper.keys.public(begun=kid, gone=gone))
 
         answer = await self._parts.uow.run(command_of(request, call=call), work)
