@@ -24,7 +24,7 @@ from tongban.identity.v1 import resources_pb2
 from tongban.identity.v1 import token_service_pb2 as pb
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(400)]
-_TOKENS, _CODES = pb.SIGNING_KEY_PURPOSE_TOKENS, pb.SIGNING_KEY_PURPOSE_CODES
+_TOKENS, _CODES = pb.SIGNING_KEY_KIND_TOKENS, pb.SIGNING_KEY_KIND_CODES
 _GRPC_HEAD = "/tongban.audit.v1.AuditService/GetAuditHead"
 
 
@@ -36,14 +36,14 @@ async def _published(office: Office) -> list[str]:
     return [str(key["kid"]) for key in (await office.gateway.get("/.well-known/jwks.json"))["keys"]]
 
 
-async def _rotated(office: Office, purpose: "pb.SigningKeyPurpose.ValueType") -> list[str]:
-    request = pb.RotateSigningKeysRequest(purpose=purpose, request_id=request_id())
+async def _rotated(office: Office, kind: "pb.SigningKeyKind.ValueType") -> list[str]:
+    request = pb.RotateSigningKeysRequest(kind=kind, request_id=request_id())
     answer = await office.gateway.using(await office.admin_token()).call(request, resources_pb2.JsonWebKeySet)
     return [key.kid for key in answer.keys]
 
 
 async def _revoked(office: Office, kid: str) -> None:
-    request = pb.RevokeSigningKeyRequest(purpose=_TOKENS, kid=kid, reason="密钥可能泄露", request_id=request_id())
+    request = pb.RevokeSigningKeyRequest(kind=_TOKENS, kid=kid, reason="密钥可能泄露", request_id=request_id())
     await office.gateway.using(await office.admin_token()).call(request, resources_pb2.JsonWebKeySet)
 
 
@@ -122,7 +122,7 @@ async def test_keys_are_changed_under_load_and_nobody_is_refused(regions: Region
     _forget_tokens(regions)
     old = await office.admin_token()
     assert _kid(old) == before[0]
-    load, more = Load(regions, await _creating(regions)), _More(regions)
+    load, more = Load(regions, await _creating(regions, 4041)), _More(regions)
     async with load.running(), more.running():
         await load.reached(20)
         await more.signed_by(before[0], 2)
