@@ -127,7 +127,7 @@ async def test_nothing_is_forgotten_where_identity_is_frozen_under_load(regions:
         partner = _Partner(office, machine, http)
         tokens = await partner.tokens(await _signed_in(office, http, await partner.pushed(), other.number))
         served = {"authorization": f"Bearer {tokens['access_token']}"}
-        load = Load(regions, await _creating(regions))
+        load = Load(regions, await _creating(regions, 4042))
 
         async def hung() -> None:
             async with frozen(regions, code, _IDENTITIES[0]), frozen(regions, code, _IDENTITIES[1]):

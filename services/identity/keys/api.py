@@ -18,7 +18,7 @@ from tongban.identity.v1 import events_pb2 as events
 from tongban.identity.v1 import resources_pb2 as resources
 from tongban.identity.v1 import token_service_pb2 as pb
 
-_PURPOSES = {pb.SIGNING_KEY_PURPOSE_TOKENS: TOKENS, pb.SIGNING_KEY_PURPOSE_CODES: CODES}
+_KINDS = {pb.SIGNING_KEY_KIND_TOKENS: TOKENS, pb.SIGNING_KEY_KIND_CODES: CODES}
 
 
 class KeyApi:
@@ -30,13 +30,13 @@ class KeyApi:
 
     async def rotate_signing_keys(self, request: pb.RotateSigningKeysRequest, call: Call) -> resources.JsonWebKeySet:
         """Has the next key sign from now on."""
-        keeper = self._keepers[_PURPOSES[request.purpose]]
+        keeper = self._keepers[_KINDS[request.kind]]
 
         async def work(tx: Transaction) -> resources.JsonWebKeySet:
             gone = await self._settled(tx, keeper)
             kid = await asyncio.to_thread(keeper.keys.following, gone)
             await self._order(tx, keeper, kid, OrderKind.BEGIN, "")
-            tx.emit(f"signingKeys/{kid}", events.SigningKeysRotated(purpose=request.purpose, kid=kid))
+            tx.emit(f"signingKeys/{kid}", events.SigningKeyRotated(kind=request.kind, kid=kid))
             return jwks_message(keeper.keys.public(begun=kid, gone=gone))
 
         answer = await self._parts.uow.run(command_of(request, call=call), work)
@@ -46,7 +46,7 @@ class KeyApi:
 
     async def revoke_signing_key(self, request: pb.RevokeSigningKeyRequest, call: Call) -> resources.JsonWebKeySet:
         """Destroys a key that may be in other hands."""
-        keeper = self._keepers[_PURPOSES[request.purpose]]
+        keeper = self._keepers[_KINDS[request.kind]]
 
         async def work(tx: Transaction) -> resources.JsonWebKeySet:
             gone = await self._settled(tx, keeper)
@@ -54,7 +54,7 @@ class KeyApi:
                 raise not_found(f"signingKeys/{request.kid}")
             begun = await self._begun_without(tx, keeper, request.kid, gone)
             await self._order(tx, keeper, request.kid, OrderKind.REVOKE, request.reason)
-            tx.emit(f"signingKeys/{request.kid}", events.SigningKeyRevoked(purpose=request.purpose, kid=request.kid))
+            tx.emit(f"signingKeys/{request.kid}", events.SigningKeyRevoked(kind=request.kind, kid=request.kid))
             return jwks_message(keeper.keys.public(begun=begun, gone=gone | {request.kid}))
 
         answer = await self._parts.uow.run(command_of(request, call=call), work)

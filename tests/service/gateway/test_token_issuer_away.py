@@ -28,9 +28,9 @@ def _called(edge: Edge, key: ECKey, token: str = "") -> str:
         try:
             call(request, timeout=PATIENCE, metadata=[("authorization", f"Bearer {given}")])
         except grpc.RpcError as error:
-            trailers: Any = error.trailing_metadata()
-            details = dict(trailers)["grpc-status-details-bin"]
-            return status.from_status(status_pb2.Status.FromString(details)).reason
+            raised: Any = error
+            details = dict(raised.trailing_metadata())[status.DETAILS_KEY]
+            return str(status.from_status(status_pb2.Status.FromString(details)).reason)
     return ""
 
 

@@ -16,7 +16,7 @@ from tongban.identity.v1 import client_service_pb2, resources_pb2
 from tongban.identity.v1 import token_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-_TOKENS, _CODES = pb.SIGNING_KEY_PURPOSE_TOKENS, pb.SIGNING_KEY_PURPOSE_CODES
+_TOKENS, _CODES = pb.SIGNING_KEY_KIND_TOKENS, pb.SIGNING_KEY_KIND_CODES
 
 
 async def _published(home: Town) -> list[str]:
@@ -24,19 +24,17 @@ async def _published(home: Town) -> list[str]:
     return [str(key["kid"]) for key in answer.json()["keys"]]
 
 
-async def _rotated(home: Town, purpose: "pb.SigningKeyPurpose.ValueType" = _TOKENS, repeated: str = "") -> list[str]:
-    request = pb.RotateSigningKeysRequest(purpose=purpose, request_id=repeated or request_id())
+async def _rotated(home: Town, kind: "pb.SigningKeyKind.ValueType" = _TOKENS, repeated: str = "") -> list[str]:
+    request = pb.RotateSigningKeysRequest(kind=kind, request_id=repeated or request_id())
     token = await home.admin_token()
     answer = await home.call(home.tokens.RotateSigningKeys, request, resources_pb2.JsonWebKeySet, token)
     return [each.kid for each in answer.keys]
 
 
 async def _revoked(
-    home: Town, kid: str, purpose: "pb.SigningKeyPurpose.ValueType" = _TOKENS, *, token: str = "", repeated: str = ""
+    home: Town, kid: str, kind: "pb.SigningKeyKind.ValueType" = _TOKENS, *, token: str = "", repeated: str = ""
 ) -> list[str]:
-    request = pb.RevokeSigningKeyRequest(
-        purpose=purpose, kid=kid, reason="密钥可能泄露", request_id=repeated or request_id()
-    )
+    request = pb.RevokeSigningKeyRequest(kind=kind, kid=kid, reason="密钥可能泄露", request_id=repeated or request_id())
     token = token or await home.admin_token()
     answer = await home.call(home.tokens.RevokeSigningKey, request, resources_pb2.JsonWebKeySet, token)
     return [each.kid for each in answer.keys]
