@@ -35,7 +35,7 @@ class Doors(Places):
     async def make_client(self, client_id: str, terms: Channel | None) -> str:
         """Makes a channel with these terms, or a machine without any, and lets it be approved."""
         name, home, channel = f"clients/{client_id}", self.home, terms is not None
-        self.signers[name] = [self._signer(client_id, 0)]
+        self.signers[name] = [self._signer(client_id)]
         kind = resources_pb2.CLIENT_KIND_CHANNEL if channel else resources_pb2.CLIENT_KIND_SYSTEM
         client = resources_pb2.Client(
             display_name="自助终端",
@@ -51,8 +51,9 @@ class Doors(Places):
             await home.approve(name)
         return name
 
-    def _signer(self, client_id: str, number: int) -> Machine:
-        return Machine(client_id, new_key(f"{client_id}-{number}"), self.home.channel.now)
+    def _signer(self, client_id: str) -> Machine:
+        # No two keys of a client are called the same, in whichever run they were made.
+        return Machine(client_id, new_key(f"{client_id}-{self.next_number()}"), self.home.channel.now)
 
     async def client_stands(self, name: str, *, stands: bool) -> None:
         """Suspends or resumes a client."""
@@ -73,7 +74,7 @@ class Doors(Places):
     async def rotate(self, name: str, overlap: int, *, approved: bool) -> int:
         """Gives a client another key, which of a channel must be approved; returns its number."""
         home, token, signers = self.home, await self.home.admin_token(), self.signers[name]
-        signers.append(self._signer(name.removeprefix("clients/"), len(signers)))
+        signers.append(self._signer(name.removeprefix("clients/")))
         asked = client_service_pb2.RotateClientKeyRequest(
             name=name,
             jwks=resources_pb2.JsonWebKeySet(keys=[public_jwk(signers[-1].key)]),
