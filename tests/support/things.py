@@ -42,16 +42,19 @@ LETTERS = MappingProxyType(
         "": "Y",
         "ETAG_MISMATCH": "Y",
         "STATE_CONFLICT": "Y",
+        "RESOURCE_EXISTS": "Y",
         "TOKEN_INVALID": "t",
         "ACTOR_NOT_ALLOWED": "k",
         "PERMISSION_MISSING": "-",
         "RESOURCE_NOT_FOUND": "?",
         "NOT_OWNER": "o",
         "LICENSE_USE_NOT_ALLOWED": "u",
+        "SEAL_USE_NOT_ALLOWED": "u",
         "PRESENTATION_BOUND_ELSEWHERE": "b",
         "CONSENT_MISSING": "c",
         "REGION_MISMATCH": "r",
         "CASE_MANDATE_NOT_COVERING": "m",
+        "GRANT_DEPARTMENT_MISMATCH": "g",
     }
 )
 """How each answer is written. `Y` is let in: answered, or refused for what the thing is at; `.` is a list without the thing."""

@@ -163,8 +163,8 @@ def _made(there: Furnished) -> dict[str, Callable[[str], Message]]:
 
 
 def _update(case: pb.Case) -> rpc.UpdateCaseRequest:
-    changed = pb.Case(name=case.name, etag=OLD, title="另一个标题")
-    request = rpc.UpdateCaseRequest(case=changed, request_id=request_id())
+    changed = pb.Case(name=case.name, title="另一个标题")
+    request = rpc.UpdateCaseRequest(case=changed, etag=OLD, request_id=request_id())
     request.update_mask.paths.append("title")
     return request
 
@@ -176,8 +176,8 @@ def _new_item(draft: items.ServiceItem) -> items.CreateServiceItemRequest:
 
 
 def _item_update(draft: items.ServiceItem) -> items.UpdateServiceItemRequest:
-    changed = items.ServiceItem(name=draft.name, etag=OLD, content=draft.content)
-    request = items.UpdateServiceItemRequest(service_item=changed, request_id=request_id())
+    changed = items.ServiceItem(name=draft.name, content=draft.content)
+    request = items.UpdateServiceItemRequest(service_item=changed, etag=OLD, request_id=request_id())
     request.update_mask.paths.append("content.display_name")
     return request
 

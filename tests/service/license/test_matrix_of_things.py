@@ -177,13 +177,17 @@ def _question(there: Furnished, line: str, make: dict[str, Any]) -> Question:
         shows = there.materials[thing]
     elif rpc.endswith("ListPresentations"):
         shows = there.presented[thing].presentation.name
+    elif rpc.endswith("ListLicenseUses"):
+        shows = there.licenses[thing].name
+    elif rpc.endswith("CountLicenseUses"):
+        shows = "\x08"  # the tag of the first number: there were uses, by the questions before
     return Question(rpc, thing, lambda: make[rpc.removeprefix("license.v1.")](thing), shows)
 
 
 def _update(name: str) -> types_pb.UpdateLicenseTypeRequest:
     changed = _draft()
-    changed.name, changed.etag = name, OLD
-    request = types_pb.UpdateLicenseTypeRequest(license_type=changed, request_id=request_id())
+    changed.name = name
+    request = types_pb.UpdateLicenseTypeRequest(license_type=changed, etag=OLD, request_id=request_id())
     request.update_mask.paths.append("display_name")
     return request
 
