@@ -54,7 +54,8 @@ LETTERS = MappingProxyType(
         "CONSENT_MISSING": "c",
         "REGION_MISMATCH": "r",
         "CASE_MANDATE_NOT_COVERING": "m",
-        "GRANT_DEPARTMENT_MISMATCH": "g",
+        "GRANT_MISSING": "g",
+        "FIELD_INVALID": "f",
     }
 )
 """How each answer is written. `Y` is let in: answered, or refused for what the thing is at; `.` is a list without the thing."""

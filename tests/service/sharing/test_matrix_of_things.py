@@ -10,7 +10,18 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from libs.security.withdrawals import Withdrawals
-from tests.service.sharing.conftest import PROVIDER, Sharing, content, entry, query, request_id, running, terms, text
+from tests.service.sharing.conftest import (
+    FIELDS,
+    PROVIDER,
+    Sharing,
+    content,
+    entry,
+    query,
+    request_id,
+    running,
+    terms,
+    text,
+)
 from tests.service.sharing.conftest import context as use
 from tests.support.refusing import OLD, asked
 from tests.support.service import Ground
@@ -123,7 +134,7 @@ def _updated(request: Any, path: str) -> Message:
 
 
 def _table() -> pb.TableSource:
-    columns = [pb.ColumnMapping(field="code", column="code")]
+    columns = [pb.ColumnMapping(field=code, column=column) for code, (column, _) in FIELDS.items()]
     return pb.TableSource(data_source="registry", schema="public", table="firms", columns=columns)
 
 
