@@ -16,6 +16,7 @@ from libs.db.schema import outbox
 from libs.errors import not_found
 from libs.process import Process
 from libs.rpc import status
+from libs.security.withdrawals import Withdrawals
 from tests.support import sql
 from tests.support.backends import HOST
 from tests.support.outbox import emitted
@@ -24,7 +25,8 @@ from tests.support.service import Ground, Service, serving
 from tests.support.tokens import human_of
 from tongban.common.v1 import common_pb2
 from tongban.identity.v1 import account_service_pb2 as accounts_pb
-from tongban.identity.v1 import account_service_pb2_grpc, staff_service_pb2_grpc
+from tongban.identity.v1 import account_service_pb2_grpc, region_service_pb2_grpc, staff_service_pb2_grpc
+from tongban.identity.v1 import region_service_pb2 as regions_pb
 from tongban.identity.v1 import resources_pb2 as identity_pb
 from tongban.identity.v1 import staff_service_pb2 as staff_pb
 from tongban.seal.v1 import certificate_service_pb2 as certificates_pb
@@ -246,11 +248,20 @@ class _Staff(staff_service_pb2_grpc.StaffServiceServicer):
         return identity_pb.Department(name=request.name)
 
 
+class _Regions(region_service_pb2_grpc.RegionServiceServicer):
+    """Identity, which trusts whoever is asked for."""
+
+    async def ResolveRegion(self, request: regions_pb.ResolveRegionRequest, context: Any) -> Any:  # noqa: N802
+        anchor = identity_pb.RegionAnchor(gateway_url=f"http://{HOST}:1")
+        return identity_pb.Region(name=request.name, display_name="常州市天宁区", anchor=anchor)
+
+
 @asynccontextmanager
 async def _identity() -> AsyncIterator[str]:
     server, kind = grpc.aio.server(), cast("Any", _Accounts)
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(kind(), server)
     staff_service_pb2_grpc.add_StaffServiceServicer_to_server(cast("Any", _Staff)(), server)
+    region_service_pb2_grpc.add_RegionServiceServicer_to_server(cast("Any", _Regions)(), server)
     port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
     yield f"{HOST}:{port}"
@@ -258,12 +269,15 @@ async def _identity() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def seal_office(ground: Ground, **extra: Any) -> AsyncIterator[SealOffice]:
-    """Runs the seal service, with identity beside it, for the length of the block."""
+async def seal_office(
+    ground: Ground, withdrawals: Withdrawals | None = None, **extra: Any
+) -> AsyncIterator[SealOffice]:
+    """Runs the seal service, with identity beside it, for the length of the block; ``withdrawals`` are those that it goes by."""
     async with _identity() as address:
 
         def prepare(process: Process) -> None:
             process._channels["identity"] = grpc.aio.insecure_channel(address)
+            process.withdrawals = withdrawals or process.withdrawals
 
         async with serving(ground, "seal", prepare=prepare, **extra) as service:
             office = SealOffice(service)

@@ -133,9 +133,7 @@ class RequestApi:
     async def submit_data_request(self, request: pb.SubmitDataRequestRequest, call: Call) -> messages.DataRequest:
         """Hands a draft in; the provider's days begin to count."""
 
-        async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
-            if caller.subject != row.applicant:
-                raise reasons.not_owner("only the applicant hands a request in")
+        async def change(tx: Transaction, row: DataRequest, _: Participant, calendar: Calendar) -> Changes:
             days = await _days_to_answer(tx, row)
             tell_submitted(tx, row, calendar.add(local_day(tx.now), days))
             return {"submit_time": tx.now, "answer_days": days}
@@ -148,8 +146,6 @@ class RequestApi:
         """Consents for the applicant's side."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
-            if caller.region != row.consumer_region:
-                raise reasons.not_owner("the applicant's own region consents first")
             said = _opinion(tx, row, caller, RequestState.PRE_REVIEWED, request.opinion)
             reviewer = {"pre_reviewer": caller.subject, "pre_reviewer_human": caller.actor.human}
             return {"pre_review_time": tx.now, **reviewer, **said}
@@ -160,7 +156,6 @@ class RequestApi:
         """Takes a request into the provider's review."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
-            caller.must_provide(row.provider_department)
             said = _opinion(tx, row, caller, RequestState.PROVIDER_REVIEW, request.opinion)
             reviewer = {"reviewer": caller.subject, "reviewer_human": caller.actor.human}
             return {"review_time": tx.now, **reviewer, **said}
@@ -171,7 +166,6 @@ class RequestApi:
         """Consents and makes the grant."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, calendar: Calendar) -> Changes:
-            caller.must_provide(row.provider_department)
             due = calendar.add(local_day(tx.now), _LIMITS.supply)
             grant = await approved(tx, row, request, due, self._parts.home)
             said = _opinion(tx, row, caller, RequestState.GRANTED, request.opinion)
@@ -184,23 +178,20 @@ class RequestApi:
         """Refuses a request, with reasons."""
 
         async def change(tx: Transaction, row: DataRequest, caller: Participant, _: Calendar) -> Changes:
-            caller.must_provide(row.provider_department)
             tell_refused(tx, row)
             return {"decide_time": tx.now, "decider": caller.subject, "refusal_reason": request.reason}
 
         return await self._step(request, call, RequestStep.REFUSE, change)
 
     async def _step(self, request: Stepping, call: Call, step: RequestStep, change: Change) -> messages.DataRequest:
-        """Takes one step of the state machine; ``change`` says what else is written, and who may."""
+        """Takes one step of the state machine; ``change`` says what else is written."""
         parts, key = self._parts, key_of(request.name)
         caller = participant(call.actor, parts.home)
         calendar = await parts.calendar.current()  # asked for now: not while rows are locked
 
         async def work(tx: Transaction) -> messages.DataRequest:
             row = await lock_request(tx.connection, key)
-            # For another side of the same region the request exists too: it pre-reviews what its neighbour asked for.
-            if not caller.sees(row) and caller.region != row.consumer_region:
-                raise not_found(request.name)
+            _require_may(caller, step, row)
             check_etag(request.name, row.version, request.etag)
             state = advance(row.progress(), step, caller.actor.require_human())
             changes = await change(tx, row, caller, calendar)
@@ -208,6 +199,26 @@ class RequestApi:
             return request_message(changed, parts.cipher, calendar)
 
         return await parts.uow.run(command_of(request, call=call), work)
+
+
+def _require_may(caller: Participant, step: RequestStep, row: DataRequest) -> None:
+    """Raises unless the step is the caller's to take; before anything is said of how the request stands.
+
+    Raises:
+        NotFound: RESOURCE_NOT_FOUND, to who is no side of it. The applicant's whole region is one for the pre-review.
+        PermissionDenied: NOT_OWNER, to its other side.
+    """
+    pre_reviews = step is RequestStep.PRE_REVIEW and caller.region == row.consumer_region
+    if not caller.sees(row) and not pre_reviews:
+        raise not_found(row.name)
+    if step is RequestStep.PRE_REVIEW:
+        if not pre_reviews:
+            raise reasons.not_owner("the applicant's own region consents first")
+    elif step is RequestStep.SUBMIT:
+        if caller.subject != row.applicant:
+            raise reasons.not_owner("only the applicant hands a request in")
+    else:
+        caller.must_provide(row.provider_department)
 
 
 def _check(content: messages.RequestContent, behind: CatalogueResource, home: str) -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from google.protobuf.message import Message
 
 from deploy.local.secret_files import write_secret
 from libs.clock import FakeClock
+from libs.process import Process
+from libs.security.withdrawals import Withdrawals
 from services.sharing.config import DataSource
 from tests.service.sharing.identity import identity_beside
 from tests.support.backends import HOST
@@ -337,17 +340,28 @@ def query(resource: str, *codes: str, fields: list[str] | None = None, **changes
     )
 
 
-@pytest_asyncio.fixture
-async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
-    """The sharing service at a fixed time, with one data source."""
-    owner, source = await make_source(ground, tmp_path)
+@asynccontextmanager
+async def running(ground: Ground, folder: Path, withdrawals: Withdrawals | None = None) -> AsyncIterator[Sharing]:
+    """Runs the service at a fixed time, with one data source; ``withdrawals`` are those that it goes by."""
+    owner, source = await make_source(ground, folder)
     clock = FakeClock(NOW)
-    away = DataSource(dsn_file=tmp_path / "away.dsn")
+    away = DataSource(dsn_file=folder / "away.dsn")
     write_secret(away.dsn_file, "postgresql://nobody@127.0.0.1:1/nothing")
+
+    def prepare(process: Process) -> None:
+        process.withdrawals = withdrawals or process.withdrawals
+
     async with identity_beside(ground, f"http://{HOST}:1") as address:
         extra: dict[str, Any] = {
             "data_sources": {"registry": source, "away": away},
             "neighbours": {"identity": address},
         }
-        async with serving(ground, "sharing", clock, **extra) as service:
+        async with serving(ground, "sharing", clock, prepare=prepare, **extra) as service:
             yield Sharing(service, clock, owner)
+
+
+@pytest_asyncio.fixture
+async def sharing(ground: Ground, tmp_path: Path) -> AsyncIterator[Sharing]:
+    """The sharing service at a fixed time, with one data source."""
+    async with running(ground, tmp_path) as made:
+        yield made

@@ -21,15 +21,27 @@ async def _step(sharing: Sharing, rpc: str, name: str, token: str, etag: str = "
 
 
 async def _steps(sharing: Sharing, name: str, etag: str = "") -> dict[str, str]:
-    """What each step is refused with, taken by whose step it would be, who had no part in any before."""
-    consumers, provider = ("SubmitDataRequest", "PreReviewDataRequest"), sharing.provider("p3")
-    own = {rpc: sharing.officer("c3") if rpc in consumers else provider for rpc in STEPS}
+    """What each step is refused with, taken by whose step it would be, who had no part in any other before."""
+    own = dict.fromkeys(STEPS, sharing.provider("p3"))
+    own |= {"SubmitDataRequest": sharing.officer(), "PreReviewDataRequest": sharing.officer("c3")}
     return {rpc: await _step(sharing, rpc, name, token, etag) for rpc, token in own.items()}
 
 
 async def test_no_step_is_taken_on_a_request_that_has_changed_since_it_was_read(sharing: Sharing) -> None:
     request = await sharing.requested(await sharing.published(), terms())
     assert await _steps(sharing, request.name, OLD) == dict.fromkeys(STEPS, "ETAG_MISMATCH")
+
+
+async def test_who_may_not_take_a_step_learns_nothing_of_how_the_request_stands(sharing: Sharing) -> None:
+    """A neighbour, who is no side of it, not even that it is there; but for the pre-review, which is the whole region's."""
+    request = await sharing.requested(await sharing.published(), terms())
+    neighbour = sharing.staff("n1", "departments/00000000-0000-7000-8000-0000000000d2")
+    theirs = [each for each in STEPS if each != "PreReviewDataRequest"]
+    for etag in (OLD, request.etag):
+        found = {rpc: await _step(sharing, rpc, request.name, neighbour, etag) for rpc in theirs}
+        assert found == dict.fromkeys(theirs, "RESOURCE_NOT_FOUND")
+        assert await _step(sharing, "SubmitDataRequest", request.name, sharing.officer("c3"), etag) == "NOT_OWNER"
+        assert await _step(sharing, "ReviewDataRequest", request.name, sharing.officer("c3"), etag) == "NOT_OWNER"
 
 
 async def test_no_step_is_taken_on_a_request_that_was_decided(sharing: Sharing) -> None:
