@@ -239,7 +239,7 @@ class SignInCertificates(Section):
     connect: tuple[Annotated[str, Field(pattern=_ORIGIN)], ...] = ()
 
 
-class SignIn(Section):
+class SignInSection(Section):
     """What people sign in with beside what needs no settings."""
 
     certificates: SignInCertificates | None = None
@@ -262,7 +262,7 @@ class Config(ServiceConfig):
     verifiers: Verifiers = Verifiers()
     breached_passwords_file: Path | None = None
     """Passwords that were lost elsewhere (services/identity/README.md tells the form); none of them is taken."""
-    sign_in: SignIn = SignIn()
+    sign_in: SignInSection = SignInSection()
     notify: Notify = Notify()
     logout: Logouts = Logouts()
     webhooks: Webhooks = Webhooks()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.identity.config import SignIn, SignInCertificates
+from services.identity.config import SignInCertificates, SignInSection
 from tests.support.recorded import records_of
 from tests.support.service import Ground
 from tests.support.signing_in import Browser, enrolled, relying_party, sign_in_stub, told
@@ -78,7 +78,7 @@ async def certified(ground: Ground, tmp_path_factory: pytest.TempPathFactory) ->
     section = SignInCertificates(
         authorities=folder / "authorities.pem", crl=lists, assurance=4, script=script, connect=("wss://127.0.0.1:9443",)
     )
-    async with town(ground, folder, LIUAN, sign_in=SignIn(certificates=section)) as found:
+    async with town(ground, folder, LIUAN, sign_in=SignInSection(certificates=section)) as found:
         await found.settle(("receiving", resources_pb2.DUTY_RECEIVING))
         yield Certified(found, authority, lists)
 
