@@ -85,6 +85,8 @@ class Neighbours:
         accounts: name and document number of accounts, by their names.
         identity_error: what identity refuses to compare names with; without it, it compares.
         identities_asked: how often it was asked to.
+        revoked: mandates that stand no more, and principals whom nobody represents by law any more.
+        mandate_error: what it refuses with to judge a mandate.
         exchange_error: what it refuses with to change anybody's token for an assertion or a delegation.
         kept_for: for how many seconds a delegation has been kept already when it is made: as if the other region had been away.
         tells_delegated: whether an assertion says when its delegation was made; regions of before don't.
@@ -106,6 +108,8 @@ class Neighbours:
     identities_asked: int = 0
     mandate_reason: error_reason_pb2.ErrorReason.ValueType = error_reason_pb2.ERROR_REASON_UNSPECIFIED
     mandates_asked: list[mandate_service_pb2.CheckMandateRequest] = field(default_factory=list)
+    revoked: set[str] = field(default_factory=set)
+    mandate_error: TongbanError | None = None
     presented: dict[str, list[licenses.License]] = field(default_factory=dict)
     files: dict[str, tuple[materials.Material, bytes]] = field(default_factory=dict)
     contexts: list[common_pb2.UseContext] = field(default_factory=list)
@@ -180,7 +184,11 @@ class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
 
     async def CheckMandate(self, request: mandate_service_pb2.CheckMandateRequest, context: Any) -> Any:
         self.known.mandates_asked.append(request)
+        if self.known.mandate_error is not None:
+            await _refuse(context, self.known.mandate_error)
         reason = self.known.mandate_reason
+        if not reason and not self.known.revoked.isdisjoint({request.mandate or request.principal}):
+            reason = error_reason_pb2.ERROR_REASON_MANDATE_NOT_ACTIVE
         return mandate_service_pb2.CheckMandateResponse(allowed=not reason, reason=reason)
 
 

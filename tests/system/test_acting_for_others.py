@@ -177,8 +177,21 @@ async def test_no_list_is_served_two_seconds_after_a_mandate_was_revoked(regions
     registry = Registry(office, 614)
     elder, helper = await registry.person(), await registry.person()
     given = await _give(resident(office, elder.name), _mandate(elder.name, helper.name))
-    token = await resident(office, helper.name).on_behalf_of(elder.name, given.name).token()
-    polled = Polled(office.gateway.http, token, _LISTS)
+    acting, by_themselves = (
+        resident(office, helper.name).on_behalf_of(elder.name, given.name),
+        resident(office, helper.name),
+    )
+    made = await acting.call(_of_a_person(office, PLAIN, elder, _agent(helper, given.name)), cases.Case)
+    polled = Polled(office.gateway.http, await acting.token(), _LISTS)
     assert await polled.served()
+    assert await _listed(by_themselves) == [made.name]
     await _revoke(resident(office, elder.name), given.name)
+    # Who was named as the agent is left with nothing, by their own token too, at once and at either replica.
+    get = case_service_pb2.GetCaseRequest(name=made.name)
+    for _ in range(4):
+        assert await _listed(by_themselves) == []
+        assert await reason_of(by_themselves.call(get, cases.Case)) == "RESOURCE_NOT_FOUND"
+    withdraw = case_service_pb2.WithdrawCaseRequest(name=made.name, reason="不办了", request_id=request_id())
+    assert await reason_of(by_themselves.call(withdraw, cases.Case)) == "RESOURCE_NOT_FOUND"
     assert await polled.refused_in_time() == {path: {"TOKEN_INVALID"} for path in _LISTS}
+    assert await _listed(resident(office, elder.name)) == [made.name]

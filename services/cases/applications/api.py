@@ -11,6 +11,7 @@ from libs.rpc.call import Call
 from libs.rpc.patches import standing_in
 from services.cases.applications.service import Application, Applications, RespondingParty
 from services.cases.core.access import actor_of, is_machine, not_owner, require_applicant_side
+from services.cases.core.agents import AgentSide
 from services.cases.core.applications import (
     check_form,
     check_materials,
@@ -89,12 +90,12 @@ class ApplicationApi:
 
     async def submit_case(self, request: rpc.SubmitCaseRequest, call: Call) -> pb.Case:
         """Submits a draft."""
-        actor = call.actor
+        actor, side = call.actor, self._parts.agents.side(call.actor)
         checked: set[str] = set()
         asked: set[bytes] = set()
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, actor)
+            record = await self._locked(tx, request.name, request.etag, side)
             item = await self._parts.items.version(record.item)
             if record.state == CaseState.DRAFT:
                 if not is_machine(actor):  # those don't sign in
@@ -123,11 +124,11 @@ class ApplicationApi:
 
     async def submit_correction(self, request: rpc.SubmitCorrectionRequest, call: Call) -> pb.Case:
         """Answers a correction, or supplies tolerated materials."""
-        actor = call.actor
+        actor, side = call.actor, self._parts.agents.side(call.actor)
         by = RespondingParty(actor_of(actor), actor.department, bool(actor.clerk), set())
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, actor)
+            record = await self._locked(tx, request.name, request.etag, side)
             return await self._applications.corrected(
                 tx, record, tuple(request.materials), dict(request.form_values), by
             )
@@ -136,17 +137,18 @@ class ApplicationApi:
 
     async def withdraw_case(self, request: rpc.WithdrawCaseRequest, call: Call) -> pb.Case:
         """Withdraws a case before its decision."""
-        actor = call.actor
+        actor, side = call.actor, self._parts.agents.side(call.actor)
 
         async def work(tx: Transaction) -> pb.Case:
-            record = await self._locked(tx, request.name, request.etag, actor)
+            record = await self._locked(tx, request.name, request.etag, side)
             return await self._applications.withdrawn(tx, record, actor_of(actor), actor.department, request.reason)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> CaseRecord:
+    async def _locked(self, tx: Transaction, name: str, etag: str, side: AgentSide) -> CaseRecord:
         record = await self._parts.cases.lock(tx.connection, name)
-        require_applicant_side(actor, record)
+        require_applicant_side(side.actor, record)
+        await side.require(record)
         check_etag(name, record.version, etag)
         return record
 
@@ -172,9 +174,9 @@ def _application(request: rpc.CreateCaseRequest, item: ItemVersion, actor: Actor
 
 
 def _check_spoken_for(application: Application, actor: Actor) -> None:
-    """A person's token must speak for the applicant, or for the agent, who then needs a mandate."""
+    """A person's token must speak for the applicant, or be the agent's own, who then needs a mandate."""
     applicant, agent = application.applicant, application.agent
-    is_agent = agent is not None and agent.subject == actor.subject
+    is_agent = agent is not None and agent.subject == actor.subject and not actor.organization
     if not is_agent and applicant.subject not in actor.speaks_for:
         raise not_owner(applicant.subject)
     if agent is not None and actor.mandate and agent.mandate != actor.mandate:

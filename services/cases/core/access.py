@@ -1,11 +1,10 @@
 """Whose case it is: the parties see and move their own, staff those of their department, others say why they read."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from libs.access.actor import Actor, Standing
-from libs.access.owners import hide_from_others, speaks_for_nobody
-from libs.errors import PermissionDenied, reasons
+from libs.access.owners import speaks_for_nobody
+from libs.errors import PermissionDenied, not_found, reasons
 from libs.ids import names
 from libs.lists.listing import Scope
 from services.cases.core.cases import CaseRecord
@@ -37,16 +36,30 @@ def is_staff(actor: Actor) -> bool:
     return actor.standing is Standing.OFFICE
 
 
-def own_or_office(actor: Actor, own: Callable[[str], list[Scope]]) -> list[Scope]:
-    """Returns what a list shows: of people ``own`` of each whom they speak for, of staff in office their department's.
+def own_or_office(actor: Actor, own: list[Scope]) -> list[Scope]:
+    """Returns what a list shows: of people ``own``, of staff in office their department's.
 
     Raises PermissionDenied ACTOR_NOT_ALLOWED for everybody else.
     """
     if actor.speaks_for:
-        return [scope for each in sorted(actor.speaks_for) for scope in own(each)]
+        return own
     if not actor.office:
         raise speaks_for_nobody(actor)
     return [Scope({"department": actor.office})]
+
+
+def as_agent(actor: Actor) -> frozenset[str]:
+    """Returns by which names the caller may be a case's agent; none where they act for somebody, whose cases alone they have to do with then."""
+    return frozenset() if actor.organization else actor.known_as(actor.person)
+
+
+def of_parties(actor: Actor) -> list[Scope]:
+    """Returns whose rows people see of what belongs to the parties of a case.
+
+    Of those in which they are the agent, which the page may hold, is asked beside whether they may still act.
+    """
+    own = [Scope({"applicant": each}) for each in sorted(actor.speaks_for)]
+    return own + [Scope({"agent": each}) for each in sorted(as_agent(actor))]
 
 
 def is_machine(actor: Actor) -> bool:
@@ -71,8 +84,14 @@ def is_party(actor: Actor, record: CaseRecord) -> bool:
 
 
 def belongs_to(actor: Actor, applicant: str, agent: str) -> bool:
-    """True for who speaks for the applicant, or is the agent."""
-    return bool(actor.speaks_for) and (applicant in actor.speaks_for or agent in actor.known_as(actor.subject))
+    """True for who speaks for the applicant, or is the agent, by themselves: whether they may still act is asked beside (`NamedAgents`)."""
+    return applicant in actor.speaks_for or agent in as_agent(actor)
+
+
+def hide_from_strangers(actor: Actor, record: CaseRecord) -> None:
+    """Raises NotFound RESOURCE_NOT_FOUND where people ask for a case that they are no party to: for them it does not exist."""
+    if actor.standing is Standing.PERSON and not is_party(actor, record):
+        raise not_found(record.name)
 
 
 def of_department(actor: Actor, record: CaseInOffice) -> bool:
@@ -94,7 +113,7 @@ def require_applicant_side(actor: Actor, record: CaseRecord) -> None:
         NotFound: RESOURCE_NOT_FOUND for people who are no party to it: for them it does not exist.
         PermissionDenied: NOT_OWNER; ACTING_ON_SELF for staff whose own affair it is: they apply like everybody else.
     """
-    hide_from_others(actor, record.name, (record.applicant, record.agent))
+    hide_from_strangers(actor, record)
     if not (is_party(actor, record) or of_department(actor, record) or made_by(actor, record)):
         raise not_owner(record.name)
     actor.require_impartial(record.applicant, record.agent)
@@ -126,6 +145,11 @@ def not_owner(name: str) -> PermissionDenied:
 def spoken_for_abroad(actor: Actor, home: str) -> frozenset[str]:
     """Returns for whom the token speaks, as other regions name them."""
     return frozenset(absolute(name, home) for name in actor.speaks_for)
+
+
+def agent_abroad(actor: Actor, home: str) -> frozenset[str]:
+    """Returns by which names the caller may be an agent, as other regions name them."""
+    return frozenset(absolute(name, home) for name in as_agent(actor))
 
 
 def absolute(name: str, home: str) -> str:

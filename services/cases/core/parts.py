@@ -12,6 +12,7 @@ from libs.db.paging import Pages
 from libs.db.uow import UnitOfWork
 from libs.process import Process
 from libs.rpc.editions import PayloadReader, own_edition, released_edition
+from services.cases.core.agents import NamedAgents
 from services.cases.core.calendars import CalendarStore
 from services.cases.core.cases import CaseStore
 from services.cases.core.deadlines import Deadlines
@@ -44,6 +45,7 @@ class Parts:
         deadlines: stops clocks and sets them going.
         license_checks: asks whether the licence of a case could be issued.
         material_checks: asks whether the materials of a case are what they say.
+        agents: whether who is named as an agent may still act.
         reads: who may read a case, and the record of it.
         queue: messages to other regions.
         reader: opens messages of other regions.
@@ -72,6 +74,7 @@ class Parts:
     deadlines: Deadlines
     license_checks: LicenseChecks
     material_checks: MaterialChecks
+    agents: NamedAgents
     reads: CaseReads
 
 
@@ -85,6 +88,8 @@ def parts_of(process: Process) -> Parts:
     reports = ProgressReports(queue, home)
     workflow = Workflow(clock, cases, steps, items, calendars, reports)
     licenses = LicenseService(partial(process.neighbour, "license"))
+    identity, transfers = IdentityService(partial(process.neighbour, "identity")), TransferStore(database, cipher)
+    agents = NamedAgents(home, identity, items, transfers)
     return Parts(
         home=home,
         clock=clock,
@@ -94,7 +99,7 @@ def parts_of(process: Process) -> Parts:
         audit=process.audit,
         pages=process.pages,
         cipher=cipher,
-        identity=IdentityService(partial(process.neighbour, "identity")),
+        identity=identity,
         licenses=licenses,
         regions=OtherRegions(partial(process.neighbour, "identity")),
         cases=cases,
@@ -102,14 +107,16 @@ def parts_of(process: Process) -> Parts:
         ledger=ledger,
         items=items,
         calendars=calendars,
-        transfers=TransferStore(database, cipher),
+        transfers=transfers,
         queue=queue,
         reader=reader,
         workflow=workflow,
         deadlines=Deadlines(ledger),
         license_checks=LicenseChecks(licenses),
         material_checks=MaterialChecks(licenses, process.uow, cases, steps, clock, home),
+        agents=agents,
         reads=CaseReads(
+            agents,
             process.audit,
             database,
             lambda command: Evidence(process.audit.log, process.wire, command, clock.now()),

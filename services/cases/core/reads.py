@@ -17,6 +17,7 @@ from libs.errors import invalid_field, not_found
 from libs.ids.uuid7 import uuid7
 from libs.rpc.call import Call
 from services.cases.core.access import is_party, is_staff, made_by, of_department, require_supervision
+from services.cases.core.agents import NamedAgents
 from services.cases.core.cases import CaseRecord
 from tongban.common.v1 import common_pb2
 
@@ -26,7 +27,10 @@ _RECORDED = recorded()
 class CaseReads:
     """Decides who may read a case, and records every read that is not a party's own."""
 
-    def __init__(self, audit: AuditWriter, database: Database, evidence: Callable[[Command], Evidence]) -> None:
+    def __init__(
+        self, agents: NamedAgents, audit: AuditWriter, database: Database, evidence: Callable[[Command], Evidence]
+    ) -> None:
+        self._agents = agents
         self._audit = audit
         self._database = database
         self._evidence = evidence
@@ -37,12 +41,13 @@ class CaseReads:
         """Lets the caller read ``field`` of a case, or raises.
 
         Raises:
-            NotFound: the caller is a person and no party: they may not know of it.
+            NotFound: the caller is a person and no party, or its agent who may act no more: they may not know of it.
             PermissionDenied: PERMISSION_MISSING: an office or a machine that has nothing to do with it.
             InvalidArgument: FIELD_INVALID: a purpose is missing, or the context names what is not so (:func:`check_stated`).
-            Unavailable: AUDIT_UNAVAILABLE.
+            Unavailable: AUDIT_UNAVAILABLE; DEPENDENCY_UNAVAILABLE where an agent asks, and identity does not answer.
         """
         own = _judge(call.actor, context, record)
+        await self._agents.require(call.actor, record)
         await record_read(self._audit, request, record.name, (field,), own=own, of=_parties(record), call=call)
 
     async def allow_each(
@@ -53,6 +58,7 @@ class CaseReads:
         Each is on record by itself, as one that was read alone: who looks for the readers of a case finds them by its name.
         """
         own = [_judge(call.actor, context, record) for record in records]
+        await self._agents.require(call.actor, *records)
         if all(own) and not call.actor.delegate:
             call.own()
             return

@@ -1,12 +1,13 @@
 """DeliveryService: how the result of a closed case reaches the applicant (送达)."""
 
+from collections.abc import Sequence
+
 from libs import names
 from libs.access.actor import Actor
 from libs.db.command import command_of
 from libs.db.etag import check_etag
 from libs.db.uow import Transaction
 from libs.errors import invalid_field, not_found, state_conflict
-from libs.lists.listing import Scope
 from libs.rpc.call import Call
 from libs.rpc.patches import standing_in
 from services.cases.core.access import (
@@ -15,6 +16,7 @@ from services.cases.core.access import (
     made_by,
     not_owner,
     of_department,
+    of_parties,
     own_or_office,
     require_applicant_side,
 )
@@ -41,11 +43,12 @@ class DeliveryApi:
     async def create_case_delivery(self, request: pb.CreateCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Begins the delivery of a closed case's result."""
         actor, parts, wanted = call.actor, self._parts, request.case_delivery
-        method = METHODS.name(wanted.method)
+        method, side = METHODS.name(wanted.method), self._parts.agents.side(actor)
 
         async def work(tx: Transaction) -> pb.CaseDelivery:
             record = await parts.cases.lock(tx.connection, wanted.case)
             require_applicant_side(actor, record)
+            await side.require(record)
             _require_deliverer(actor, record, method)
             if record.state != CaseState.CLOSED:
                 raise state_conflict(record.name, record.state, CaseState.CLOSED)
@@ -63,7 +66,7 @@ class DeliveryApi:
 
     async def confirm_case_delivery(self, request: pb.ConfirmCaseDeliveryRequest, call: Call) -> pb.CaseDelivery:
         """Notes that the result arrived; the case is DELIVERED."""
-        actor, parts = call.actor, self._parts
+        actor, parts, side = call.actor, self._parts, self._parts.agents.side(call.actor)
 
         async def work(tx: Transaction) -> pb.CaseDelivery:
             found = await store.get(parts.database, request.name)
@@ -72,6 +75,7 @@ class DeliveryApi:
             if not _has_to_do(actor, record) and actor.speaks_for:
                 raise not_found(request.name)
             require_applicant_side(actor, record)
+            await side.require(record, request.name)
             check_etag(request.name, row.version, request.etag)
             if row.state != "PENDING":
                 raise state_conflict(request.name, row.state, "PENDING")
@@ -96,7 +100,8 @@ class DeliveryApi:
         actor, name, reads = call.actor, request.name, self._parts.reads
         row = await store.get(self._parts.database, name)
         record = await self._parts.cases.get(f"cases/{row.case_id}")
-        if not _has_to_do(actor, record):
+        right = await self._parts.agents.of_case(actor, record)
+        if not _has_to_do(actor, record) or (right and not await self._parts.agents.stands(right)):
             raise not_found(name)
         if is_party(actor, record):
             await reads.own(request, call, name, "delivery")
@@ -109,12 +114,23 @@ class DeliveryApi:
     ) -> pb.ListCaseDeliveriesResponse:
         """Lists deliveries: of the cases that people are a party to, of the department that staff are of."""
         parts = self._parts
-        scopes = own_or_office(call.actor, lambda each: [Scope({"applicant": each}), Scope({"agent": each})])
+        scopes = own_or_office(call.actor, of_parties(call.actor))
         async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
+            found, token = await store.LISTED.page(connection, parts.pages, request, scopes)
+        shown = await self._shown(call.actor, found)
         await parts.reads.listed(request, call, "caseDeliveries", "delivery", len(shown))
         deliveries = [delivery_message(row, parts.cipher) for row in shown]
         return pb.ListCaseDeliveriesResponse(case_deliveries=deliveries, next_page_token=token)
+
+    async def _shown(self, actor: Actor, rows: Sequence[DeliveryRow]) -> list[DeliveryRow]:
+        """Returns those of a page that the caller may see now: of cases in which they are the agent, while they may act."""
+        mine = actor.speaks_for
+        asked = [f"cases/{row.case_id}" for row in rows if mine and row.applicant not in mine]
+        if not asked:
+            return list(rows)
+        shown = await self._parts.agents.shown(actor, await self._parts.cases.several(asked))
+        names = {record.name for record in shown}
+        return [row for row in rows if row.applicant in mine or f"cases/{row.case_id}" in names]
 
 
 def _has_to_do(actor: Actor, record: CaseRecord) -> bool:

@@ -14,6 +14,7 @@ from libs.rpc import masks
 from libs.rpc.call import Call
 from libs.rpc.patches import Patch, patch_of, standing_in
 from services.cases.core.access import actor_of, require_applicant_side
+from services.cases.core.agents import AgentSide
 from services.cases.core.applications import check_form, check_materials, check_parties, parties_of, put_in
 from services.cases.core.cases import CaseRecord
 from services.cases.core.items import ItemVersion
@@ -39,9 +40,10 @@ class DraftApi:
         """Changes a draft."""
         patch, actor, workflow = patch_of(request, pb.Case), call.actor, self._parts.workflow
         agreed: set[str] = set()
+        side = self._parts.agents.side(actor)
 
         async def work(tx: Transaction) -> pb.Case:
-            record, item = await self._taken(tx, patch.name, request.etag, actor)
+            record, item = await self._taken(tx, patch.name, request.etag, side)
             before = move(record, record.facts(), CaseAction.UPDATE)
             wanted = patch.over(await workflow.message(record, item, tx.now))
             parties = parties_of(wanted, self._parts.home)
@@ -60,10 +62,10 @@ class DraftApi:
 
     async def delete_case(self, request: rpc.DeleteCaseRequest, call: Call) -> Empty:
         """Throws a draft away; the history that stays keeps its id from coming back."""
-        actor = call.actor
+        actor, side = call.actor, self._parts.agents.side(call.actor)
 
         async def work(tx: Transaction) -> Empty:
-            record, item = await self._taken(tx, request.name, request.etag, actor)
+            record, item = await self._taken(tx, request.name, request.etag, side)
             before = move(record, record.facts(), CaseAction.DELETE)
             change = CaseChange(CaseAction.DELETE, actor_of(actor), actor.department, end_tasks="")
             await self._parts.workflow.finish(tx, record, item, before, change, events.CaseDeleted())
@@ -73,9 +75,10 @@ class DraftApi:
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
-    async def _taken(self, tx: Transaction, name: str, etag: str, actor: Actor) -> tuple[CaseRecord, ItemVersion]:
+    async def _taken(self, tx: Transaction, name: str, etag: str, side: AgentSide) -> tuple[CaseRecord, ItemVersion]:
         record, item = await self._parts.workflow.locked(tx, name)
-        require_applicant_side(actor, record)
+        require_applicant_side(side.actor, record)
+        await side.require(record)
         check_etag(name, record.version, etag)
         return record, item
 

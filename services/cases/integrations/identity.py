@@ -72,23 +72,35 @@ class IdentityService:
 
         An empty ``mandate`` asks whether they need none: as the legal representative.
         """
+        answer = await self._judged(person, actor, mandate, item_codes)
+        if not answer.allowed:
+            reason = error_reason_pb2.ErrorReason.Name(answer.reason).removeprefix("ERROR_REASON_")
+            raise mandate_not_covering(mandate, item_codes[0] if item_codes else "", reason)
+
+    async def may_act(self, person: str, principal: str, mandate: str, item_codes: tuple[str, ...]) -> bool:
+        """Tells whether ``person`` may apply for ``principal`` now; without codes, whether they may on any item."""
+        answer = await self._judged(person, principal, mandate, item_codes)
+        # That no item is named is the last that is judged: all else of the mandate stands then.
+        any_item = not item_codes and answer.reason == error_reason_pb2.ERROR_REASON_MANDATE_OUT_OF_SCOPE
+        return answer.allowed or any_item
+
+    async def _judged(
+        self, person: str, principal: str, mandate: str, item_codes: tuple[str, ...]
+    ) -> mandates.CheckMandateResponse:
         request = mandates.CheckMandateRequest(
             person=person,
-            principal=actor,
+            principal=principal,
             mandate=mandate,
             item_codes=item_codes,
             power=options_pb2.MANDATE_POWER_APPLY,
         )
-        answer = await invoke(
+        return await invoke(
             MandateServiceStub(self._channel()).CheckMandate,
             request,
             mandates.CheckMandateResponse,
             to="identity",
             token="",
         )
-        if not answer.allowed:
-            reason = error_reason_pb2.ErrorReason.Name(answer.reason).removeprefix("ERROR_REASON_")
-            raise mandate_not_covering(mandate, item_codes[0] if item_codes else "", reason)
 
     async def delegation(self, token: str, region: str, transfer: str) -> str:
         """Returns the right to speak for the token's subject to ``region`` about ``transfer``, for store-and-forward."""

@@ -1,5 +1,7 @@
 """The receiving side of an exchange (收件地): applications, corrections and withdrawals that go to the region that decides."""
 
+from collections.abc import Sequence
+
 from libs.access.actor import Actor
 from libs.access.owners import require_official
 from libs.db.command import command_of
@@ -9,7 +11,8 @@ from libs.errors import not_found
 from libs.ids.uuid7 import uuid7
 from libs.lists.listing import Scope, given
 from libs.rpc.call import Call
-from services.cases.core.access import require_impartial_abroad, require_supervision, spoken_for_abroad
+from services.cases.core.access import agent_abroad, require_impartial_abroad, require_supervision, spoken_for_abroad
+from services.cases.core.agents import AgentSide
 from services.cases.core.applications import agent_of
 from services.cases.core.exchange import Payload, TransferSignal, TransferState, move
 from services.cases.core.parts import Parts
@@ -57,14 +60,14 @@ class OutgoingApi:
 
     async def send_correction(self, request: pb.SendCorrectionRequest, call: Call) -> pb.CaseTransfer:
         """Puts the answer to a correction, or tolerated materials, in line."""
-        parts = self._parts
+        parts, side = self._parts, self._parts.agents.side(call.actor)
         correction = pb.TransferCorrection(
             materials=[drafting.absolute_material(each, parts.home) for each in request.correction.materials],
             form_values=drafting.absolute_values(request.correction.form_values, parts.home),
         )
 
         async def work(tx: Transaction) -> pb.CaseTransfer:
-            row = await self._locked(tx, request.name, request.etag, call.actor)
+            row = await self._locked(tx, request.name, request.etag, side)
             parts.regions.check_takes(row.peer_region, Payload.CORRECTION)
             under_way = bool(await self._outbox.pending(tx.connection, row.key))
             check_asked(request.name, row.state, row.progress_state, tolerated=row.tolerated, under_way=under_way)
@@ -77,10 +80,10 @@ class OutgoingApi:
 
     async def withdraw_case_transfer(self, request: pb.WithdrawCaseTransferRequest, call: Call) -> pb.CaseTransfer:
         """Withdraws an application: by itself where it never left, else by a message that follows it."""
-        parts = self._parts
+        parts, side = self._parts, self._parts.agents.side(call.actor)
 
         async def work(tx: Transaction) -> pb.CaseTransfer:
-            row = await self._locked(tx, request.name, request.etag, call.actor)
+            row = await self._locked(tx, request.name, request.etag, side)
             told = await self._stop(tx, row, request.reason)
             if told:
                 parts.regions.check_takes(row.peer_region, Payload.WITHDRAWAL)
@@ -109,14 +112,15 @@ class OutgoingApi:
         )
         return any(each.attempts for each in waiting)
 
-    async def _locked(self, tx: Transaction, name: str, etag: str, actor: Actor) -> TransferRow:
+    async def _locked(self, tx: Transaction, name: str, etag: str, side: AgentSide) -> TransferRow:
         """Locks a transfer that the caller's window sent, and that is of whom the caller speaks for."""
+        actor = side.actor
         row = await self._parts.transfers.lock(tx.connection, name)
         if row.direction != OUTBOUND or row.owner_department != actor.department:
             raise not_found(name)
-        mine = spoken_for_abroad(actor, self._parts.home)
-        if mine and mine.isdisjoint(row.parties):
+        if self._is_strange(actor, row):
             raise not_found(name)
+        side.require_for_transfer(row)
         require_impartial_abroad(actor, self._parts.home, *row.parties)
         check_etag(name, row.version, etag)
         return row
@@ -125,10 +129,9 @@ class OutgoingApi:
         """Reads a transfer: the window's department, or the deciding one."""
         actor, name = call.actor, request.name
         row = await self._parts.transfers.get(name)
-        mine = self._mine(actor)
-        if mine is None and actor.office not in ("", row.owner_department):
+        if not self._sees_own(actor) and actor.office not in ("", row.owner_department):
             raise not_found(name)
-        if mine is not None and mine.isdisjoint(row.parties):
+        if self._is_strange(actor, row) or not await self._shown(actor, [row]):
             raise not_found(name)
         await self._parts.reads.note(request, call, name, "transfer")
         return self._message(row)
@@ -137,26 +140,38 @@ class OutgoingApi:
         self, request: pb.ListCaseTransfersRequest, call: Call
     ) -> pb.ListCaseTransfersResponse:
         """Lists transfers; staff see their department's."""
-        parts, mine = self._parts, self._mine(call.actor)
-        scopes = [Scope(given(owner_department=call.actor.office))]
-        if mine is not None:
-            scopes = [Scope({column: each}) for each in sorted(mine) for column in ("applicant", "agent")]
+        parts, actor = self._parts, call.actor
+        scopes = [Scope(given(owner_department=actor.office))]
+        if self._sees_own(actor):
+            scopes = [Scope({"applicant": each}) for each in sorted(spoken_for_abroad(actor, parts.home))]
+            scopes += [Scope({"agent": each}) for each in sorted(agent_abroad(actor, parts.home))]
         async with parts.database.read() as connection:
-            shown, token = await store.LISTED.page(connection, parts.pages, request, scopes, home=parts.home)
-        await parts.reads.note(request, call, call.actor.office or "caseTransfers", "transfer", len(shown))
+            found, token = await store.LISTED.page(connection, parts.pages, request, scopes, home=parts.home)
+        shown = await self._shown(actor, found)
+        await parts.reads.note(request, call, actor.office or "caseTransfers", "transfer", len(shown))
         return pb.ListCaseTransfersResponse(case_transfers=map(self._message, shown), next_page_token=token)
 
-    def _mine(self, actor: Actor) -> frozenset[str] | None:
-        """Returns the parties whose transfers the caller may see; None for staff in office and machines that supervise.
+    def _is_strange(self, actor: Actor, row: TransferRow) -> bool:
+        """True where people ask for a transfer to which neither they nor whom they act for are a party."""
+        return bool(actor.speaks_for) and not self._parts.agents.is_party(actor, row)
+
+    async def _shown(self, actor: Actor, rows: Sequence[TransferRow]) -> list[TransferRow]:
+        """Returns those of the rows that the caller may see now: as the agent, only while they may act."""
+        agents = self._parts.agents
+        stand = await agents.stand([agents.of_transfer(actor, row) for row in rows])
+        return [row for row, stands in zip(rows, stand, strict=True) if stands]
+
+    def _sees_own(self, actor: Actor) -> bool:
+        """True for people, who see what they are a party to; false for staff in office and machines that supervise.
 
         No machine sends an application or decides it, so without that right none is a machine's.
         """
         if actor.speaks_for:
-            return spoken_for_abroad(actor, self._parts.home)
+            return True
         require_official(actor)
         if not actor.office:
             require_supervision(actor)
-        return None
+        return False
 
     def _message(self, row: TransferRow) -> pb.CaseTransfer:
         return transfer_message(row, self._parts.transfers.content(row), self._parts.home)

@@ -13,6 +13,7 @@ from services.cases.core.access import (
     require_impartial_abroad,
     spoken_for_abroad,
 )
+from services.cases.core.agents import codes_of_task
 from services.cases.core.applications import FormValues, agent_of, check_parties
 from services.cases.core.parts import Parts
 from services.cases.core.transfers import DELEGATION, OUTBOUND, TransferRow
@@ -21,8 +22,6 @@ from services.cases.outgoing.convert import MODES
 from tongban.cases.v1 import exchange_service_pb2 as pb
 from tongban.cases.v1 import resources_pb2 as resources
 from tongban.common.v1 import value_pb2
-
-_NATIONAL_LENGTH, _BASIC_LENGTH = 31, 12
 
 
 def drafted(request: pb.SendCaseTransferRequest, actor: Actor, home: str) -> pb.TransferApplication:
@@ -85,14 +84,12 @@ async def check_mandate(parts: Parts, application: pb.TransferApplication) -> No
     """Asks identity for the mandate that an application names."""
     if not application.agent.mandate:
         return
-    code, home = application.task_code, parts.home
-    # A mandate may name the item by its basic code, which is the same everywhere and ends a national code.
-    codes = (code, code[-_BASIC_LENGTH:]) if len(code) == _NATIONAL_LENGTH else (code,)
+    home = parts.home
     await parts.identity.check_mandate(
         at_home(application.agent.subject, home),
         at_home(application.applicant.subject, home),
         at_home(application.agent.mandate, home),
-        codes,
+        codes_of_task(application.task_code),
     )
 
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from libs.access.actor import Actor
-from libs.access.owners import hide_from_others
 from libs.db.command import command_of
 from libs.db.uow import Transaction, Work
 from libs.errors import invalid_field, not_found
@@ -12,6 +11,7 @@ from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
 from services.cases.core.access import (
     absolute,
+    hide_from_strangers,
     is_machine,
     is_party,
     made_by,
@@ -48,11 +48,13 @@ class RatingApi:
         return await (self._rate_abroad(request, call) if name.startswith("//") else self._rate(name, request, call))
 
     async def _rate(self, name: str, request: pb.CreateRatingRequest, call: Call) -> pb.Rating:
+        side = self._parts.agents.side(call.actor)
+
         async def work(tx: Transaction) -> pb.Rating:
             record = await self._parts.cases.lock(tx.connection, name)
-            return await self._ratings.rate(
-                tx, record, request.rating, _rater(call.actor, record, request.rating.channel)
-            )
+            rater = _rater(call.actor, record, request.rating.channel)
+            await side.require(record)
+            return await self._ratings.rate(tx, record, request.rating, rater)
 
         return await self._parts.uow.run(command_of(request, call=call), work)
 
@@ -65,6 +67,10 @@ class RatingApi:
         """Looks whether the other region takes ratings of what was sent to it, and returns what sends one."""
         parts = self._parts
         sent = await parts.transfers.sent_case(wanted.case)
+        right = parts.agents.of_transfer(actor, sent)
+        strange = bool(actor.speaks_for) and not parts.agents.is_party(actor, sent)
+        if strange or (right and not await parts.agents.stands(right)):
+            raise not_found(wanted.case)
         rater = _rater_abroad(actor, sent, wanted, parts.home)
         parts.regions.check_takes(sent.peer_region, Payload.RATING)
 
@@ -92,7 +98,7 @@ class RatingApi:
     async def list_ratings(self, request: pb.ListRatingsRequest, call: Call) -> pb.ListRatingsResponse:
         """Lists ratings: those that people gave, those of the department that staff are of."""
         parts, actor = self._parts, call.actor
-        scopes = own_or_office(actor, lambda each: [Scope({"rater": each})])
+        scopes = own_or_office(actor, [Scope({"rater": each}) for each in sorted(actor.speaks_for)])
         async with parts.database.read() as connection:
             shown, token = await store.LISTED.page(connection, parts.pages, request, scopes)
         await parts.reads.listed(request, call, "ratings", "rating", len(shown))
@@ -108,7 +114,7 @@ class RatingApi:
 
 def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
     """Returns in whose name a rating is given; raises NOT_OWNER, or FIELD_INVALID for a default by a person."""
-    hide_from_others(actor, record.name, (record.applicant, record.agent))
+    hide_from_strangers(actor, record)
     if channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
         if not is_machine(actor):
             raise invalid_field("rating.channel", "rating.default", "is set by systems only")
@@ -123,8 +129,6 @@ def _rater(actor: Actor, record: CaseRecord, channel: int) -> str:
 
 def _rater_abroad(actor: Actor, sent: TransferRow, wanted: pb.Rating, home: str) -> str:
     mine = spoken_for_abroad(actor, home)
-    if mine and mine.isdisjoint(sent.parties):
-        raise not_found(wanted.case)
     if wanted.channel == pb.RATING_CHANNEL_SYSTEM_DEFAULT:
         raise invalid_field("rating.channel", "rating.default", "is set by the deciding region only")
     if sent.agent in mine or (sent.applicant in mine and "/persons/" in sent.applicant):

@@ -10,6 +10,7 @@ from libs.lists.listing import Scope, given
 from libs.lists.regional import Ask
 from libs.rpc.call import Call
 from libs.rpc.messages import timestamp
+from services.cases.core.access import belongs_to, of_parties
 from services.cases.core.cases import CaseRecord
 from services.cases.core.messages import ACTIONS, STATES, keep_at_home
 from services.cases.core.next_steps import allowed_actions
@@ -94,7 +95,8 @@ class SearchApi:
             asked.CopyFrom(request)
             asked.page_token, asked.page_size = token, size
             async with parts.database.read() as connection:
-                shown, following = await store.LISTED.page(connection, parts.pages, asked, scopes)
+                found, following = await store.LISTED.page(connection, parts.pages, asked, scopes)
+            shown = await parts.agents.shown(call.actor, found)
             return [await self._listed(record, call.actor) for record in shown], following
 
         if request.regions:
@@ -116,9 +118,25 @@ class SearchApi:
 
         answer: rpc.ListCasesResponse
         answer, transaction = await self._of_regions.page(request, call, home, noted)
+        await self._leave_out_lapsed(answer, call.actor)
         command, count = command_of(request, call=call), len(answer.cases)
         await audit.write(command, "cases", fields=(_SUMMARY,), record_count=count, transaction_id=transaction)
         return answer
+
+    async def _leave_out_lapsed(self, answer: rpc.ListCasesResponse, actor: Actor) -> None:
+        """Leaves out cases elsewhere in which the caller is the agent of one of this region, and may act no more.
+
+        Other regions judge that too, but hear of it later, and those of 0.2.0 never.
+        """
+        agents, shown = self._parts.agents, list(answer.cases)
+        abroad = [agents.of_listed(actor, case) if case.name.startswith("//") else None for case in shown]
+        stand = await agents.stand(abroad)
+        del answer.cases[:]
+        answer.cases.extend(
+            case
+            for case, stands in zip(shown, stand, strict=True)
+            if stands and belongs_to(actor, case.applicant.subject, case.agent.subject)
+        )
 
     async def _listed(self, record: CaseRecord, actor: Actor) -> pb.Case:
         message = await self._message(self._parts.cases.opened(record), whole=False)
@@ -141,8 +159,7 @@ def _scopes(request: rpc.ListCasesRequest, actor: Actor) -> list[Scope]:
     """Whose cases the caller may see: those of whom they speak for, or one department's."""
     chosen = given(department=request.department)
     if actor.speaks_for:
-        mine = [Scope({"applicant": each} | chosen) for each in sorted(actor.speaks_for)]
-        return [*mine, *(Scope({"agent": each} | chosen) for each in sorted(actor.known_as(actor.subject)))]
+        return [Scope({**each.equal, **chosen}) for each in of_parties(actor)]
     return [Scope(given(department=actor.office) | chosen)]
 
 
