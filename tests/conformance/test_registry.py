@@ -18,6 +18,7 @@ PRIVATE = [method for method in contracts.methods() if not method.access.public]
 CONTRACTS = services(read_image())
 _ROOT = Path(__file__).parents[2]
 _OF_DUTIES = ("RECEIVING", "REVIEWING", "DECIDING", "SEAL_CUSTODY", "DATA", "ADMINISTRATION", "AUDITING", "SECURITY")
+_OF_WHOEVER_CALLS_REGIONS = {"tongban.identity.v1.RegionService", "tongban.identity.v1.TokenService"}
 
 
 def _holders(method: Method) -> frozenset[int]:
@@ -86,8 +87,8 @@ def test_who_may_call_is_whom_the_contracts_name(service: str) -> None:
         contract = next(each for each in CONTRACTS if each.full_name == name)
         named = {caller for rpc in contract.rpcs for caller in rpc.access.services}
         assert set(callers) - {GATEWAY} == named, name
-        # Who follows all services follows itself as it does the others (decision 0073).
-        assert service not in callers or contract.everywhere
+        # Who follows all services follows itself as it does the others (decision 0073), and identity finds other regions as all do (0091).
+        assert service not in callers or contract.everywhere or name in _OF_WHOEVER_CALLS_REGIONS
         assert (GATEWAY in callers) == any(not rpc.internal for rpc in contract.rpcs)
 
 

@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 
 from libs.errors import PermissionDenied, TongbanError, Unavailable, not_found
 from libs.process import Process
-from libs.rpc import status
 from libs.rpc.receipts import RECEIPT
 from libs.rpc.token_types import ACCESS_TOKEN
 from tests.support.backends import HOST
+from tests.support.fake_answers import instead, refuse
 from tests.support.patience import PATIENCE
 from tests.support.service import Service
 from tests.support.values import text_type
@@ -51,11 +51,6 @@ from tongban.license.v1 import resources_pb2 as licenses
 def digest(content: bytes) -> str:
     """The digest of a document."""
     return f"sm3:{hashlib.new('sm3', content).hexdigest()}"
-
-
-async def _refuse(context: Any, error: TongbanError) -> None:
-    details = status.to_status(error).SerializeToString()
-    await context.abort(status.grpc_code(error), error.message, ((status.DETAILS_KEY, details),))
 
 
 def _fake(kind: Any) -> Any:
@@ -163,7 +158,7 @@ class _Accounts(account_service_pb2_grpc.AccountServiceServicer):
     async def CheckIdentities(self, request: account_service_pb2.CheckIdentitiesRequest, context: Any) -> Any:
         self.known.identities_asked += 1
         if self.known.identity_error is not None:
-            await _refuse(context, self.known.identity_error)
+            await refuse(context, self.known.identity_error)
         matches = [self._is_so(each) for each in request.identities]
         return account_service_pb2.CheckIdentitiesResponse(matches=matches)
 
@@ -185,7 +180,7 @@ class _Mandates(mandate_service_pb2_grpc.MandateServiceServicer):
     async def CheckMandate(self, request: mandate_service_pb2.CheckMandateRequest, context: Any) -> Any:
         self.known.mandates_asked.append(request)
         if self.known.mandate_error is not None:
-            await _refuse(context, self.known.mandate_error)
+            await refuse(context, self.known.mandate_error)
         reason = self.known.mandate_reason
         if not reason and not self.known.revoked.isdisjoint({request.mandate or request.principal}):
             reason = error_reason_pb2.ERROR_REASON_MANDATE_NOT_ACTIVE
@@ -199,7 +194,7 @@ class _Regions(region_service_pb2_grpc.RegionServiceServicer):
     async def ResolveRegion(self, request: Any, context: Any) -> Any:
         code = request.name.removeprefix("regions/")
         if code not in self.known.trusted:
-            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
+            await refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=code))
         anchor = identity.RegionAnchor(gateway_url=f"http://{self.known.others[code].address}")
         return identity.Region(name=request.name, display_name=code, anchor=anchor)
 
@@ -220,7 +215,7 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
     async def _made(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
         home = f"//{self.known.code}"
         if request.subject_token != "service" and self.known.exchange_error is not None:
-            await _refuse(context, self.known.exchange_error)
+            await refuse(context, self.known.exchange_error)
         if request.subject_token_type == ACCESS_TOKEN and request.subject_token != "service" and not request.transfer:
             return await self._asserted(request, context)
         if request.subject_token == "service":
@@ -235,14 +230,14 @@ class _Tokens(token_service_pb2_grpc.TokenServiceServicer):
             told = {"delegated": asked["made"]} if self.known.tells_delegated else {}
             return json.dumps(self._assertion(asked["claims"], request.transfer) | told)
         if asked["region"] not in self.known.trusted:
-            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=asked["region"]))
+            await refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=asked["region"]))
         assert self.known.service is not None
         return self.known.service.issuer.token(asked.pop("sub"), asked.pop("actor_kind", "REGION"), **asked)
 
     async def _asserted(self, request: token_service_pb2.ExchangeTokenRequest, context: Any) -> str:
         """An assertion for a person who asks in their own name."""
         if request.audience.removeprefix("//") not in self.known.trusted:
-            await _refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=request.audience))
+            await refuse(context, PermissionDenied("REGION_NOT_TRUSTED", "not trusted", region=request.audience))
         claims, home = claims_in(request.subject_token), f"//{self.known.code}/"
         names = {key: home + claims[key] for key in ("sub", "org", "mandate", "human") if claims.get(key)}
         return json.dumps(
@@ -277,9 +272,9 @@ class _Presentations(presentation_service_pb2_grpc.PresentationServiceServicer):
     async def RedeemPresentation(self, request: presentations.RedeemPresentationRequest, context: Any) -> Any:
         self.known.contexts.append(request.use_context)
         if self.known.license_error is not None:
-            await _refuse(context, self.known.license_error)
+            await refuse(context, self.known.license_error)
         if request.name not in self.known.presented:
-            await _refuse(context, not_found(request.name))
+            await refuse(context, not_found(request.name))
         await _tell(context, "license/auditRecords/1")
         return presentations.RedeemPresentationResponse(
             presentation=presentations.Presentation(name=request.name),
@@ -294,7 +289,7 @@ class _Licenses(license_service_pb2_grpc.LicenseServiceServicer):
     async def CheckLicense(self, request: license_service_pb2.CheckLicenseRequest, context: Any) -> Any:
         self.known.licenses_checked.append(request)
         if self.known.check_error is not None:
-            await _refuse(context, self.known.check_error)
+            await refuse(context, self.known.check_error)
         return license_service_pb2.CheckLicenseResponse()
 
     async def CompareLicenses(self, request: license_service_pb2.CompareLicensesRequest, context: Any) -> Any:
@@ -309,9 +304,9 @@ class _Types(license_type_service_pb2_grpc.LicenseTypeServiceServicer):
 
     async def GetLicenseType(self, request: license_type_service_pb2.GetLicenseTypeRequest, context: Any) -> Any:
         if self.known.check_error is not None:
-            await _refuse(context, self.known.check_error)
+            await refuse(context, self.known.check_error)
         if self.known.license_type is None:
-            await _refuse(context, not_found(request.name))
+            await refuse(context, not_found(request.name))
         return self.known.license_type
 
 
@@ -321,7 +316,7 @@ class _Materials(material_service_pb2_grpc.MaterialServiceServicer):
 
     async def _file(self, name: str, context: Any) -> tuple[materials.Material, bytes]:
         if name not in self.known.files:
-            await _refuse(context, not_found(name))
+            await refuse(context, not_found(name))
         return self.known.files[name]
 
     async def GetMaterial(self, request: materials.GetMaterialRequest, context: Any) -> Any:
@@ -355,10 +350,10 @@ class _Gateway(grpc.GenericRpcHandler):
             asks = details.method.endswith("/GetCapabilities")
             known.calls += [] if asks else [details.method.rpartition("/")[2]]
             if known.service is None:
-                await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="cases"))
+                await refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "away", dependency="cases"))
             assert known.service is not None
             if lists and known.lists_instead:
-                return await _instead(known.lists_instead.pop(0), context)
+                return await instead(known.lists_instead.pop(0), context)
             metadata = [pair for pair in context.invocation_metadata() if pair[0] == "authorization"]
             call: Any = known.service.channel.unary_unary(details.method)
             try:
@@ -368,21 +363,11 @@ class _Gateway(grpc.GenericRpcHandler):
             assert all(answer == answers[0] for answer in answers), "a repeat got another receipt"
             if known.lost_answers and not asks:
                 known.lost_answers -= 1
-                await _refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "lost", dependency="network"))
+                await refuse(context, Unavailable("DEPENDENCY_UNAVAILABLE", "lost", dependency="network"))
             answer: bytes = answers[0]
             return answer
 
         return grpc.unary_unary_rpc_method_handler(forward)
-
-
-async def _instead(said: Any, context: Any) -> bytes:
-    if isinstance(said, asyncio.Event):
-        await said.wait()
-    if isinstance(said, TongbanError):
-        await _refuse(context, said)
-    if isinstance(said, grpc.StatusCode):
-        await context.abort(said, "")
-    return said if isinstance(said, bytes) else bytes(said.SerializeToString())
 
 
 @asynccontextmanager

@@ -136,6 +136,7 @@ LISTED_AUTHENTICATORS = FilteredList(
         "state": fields.choice("state", pb.AuthenticatorState),
         "create_time": fields.moment("create_time"),
         "last_use_time": fields.moment("last_use_time", nullable=True),
+        "expire_time": fields.moment("expire_time", nullable=True),
     },
     _CREATED,
     "create_time desc",

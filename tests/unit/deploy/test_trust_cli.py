@@ -14,21 +14,23 @@ from typer.testing import CliRunner
 
 from deploy.local import region_file, trust_cli
 from deploy.local.asking import AskedRegion
-from deploy.local.listed_regions import lines_of
 from deploy.local.region_file import RegionFile
 from deploy.local.state import RegionSnapshot
 from libs.crypto.sm3 import sm3
 from libs.errors import not_found, reasons
-from tests.support.region_files import anchor_of, file_of, root_of
+from tests.support.region_files import anchor_of, file_of, listed_as, root_of
 from tongban.identity.v1 import resources_pb2 as pb
-from tongban.options.v1 import options_pb2
 
-KINDS = (options_pb2.ACTOR_KIND_PERSON, options_pb2.ACTOR_KIND_SERVICE)
 HERE, THERE = "341500", "320402"
 FILE = file_of(THERE)
 
 
 CODE_KEYS = anchor_of("codes").jwks
+
+
+def listed(state: pb.RegionState.ValueType = pb.REGION_STATE_PROPOSED, **changes: Any) -> pb.Region:
+    """The region of the file, as it stands on the list."""
+    return listed_as(FILE.region, state, **changes)
 
 
 @dataclass
@@ -87,13 +89,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(AskedRegion, "here", here)
     monkeypatch.setattr(AskedRegion, "call", lambda _self, work: work(made.trust_list))
     return made
-
-
-def listed(state: pb.RegionState.ValueType = pb.REGION_STATE_PROPOSED, **changes: Any) -> pb.Region:
-    found = pb.Region()
-    found.CopyFrom(FILE.region)
-    found.MergeFrom(pb.Region(state=state, etag="seen", approvals=1, **changes))
-    return found
 
 
 # ---- the file, and what was read out ----
@@ -368,37 +363,3 @@ def test_a_region_shows_itself_and_what_is_read_out(desk: Desk, monkeypatch: pyt
     flat = result.stderr.replace(" ", "")
     assert all(f"{name}{digits}\n" in flat for name, digits in made.fingerprints.items())
     assert ("only this machine reaches" in result.stderr) == ("liuan" not in public)
-
-
-@pytest.mark.parametrize(
-    ("region", "waits"),
-    [
-        (listed(), "the trust: 1 of 2 people"),
-        (listed(pb.REGION_STATE_ACTIVE, pending_anchor=FILE.region.anchor), "new keys: 1 of 2 people"),
-        (
-            listed(pb.REGION_STATE_ACTIVE, resuming=[pb.TRUST_DIRECTION_INBOUND, pb.TRUST_DIRECTION_OUTBOUND]),
-            "to resume inbound and outbound: 1 of 2 people",
-        ),
-        (
-            listed(pb.REGION_STATE_ACTIVE, resuming=[pb.TRUST_DIRECTION_INBOUND], resuming_changes=True),
-            "to resume inbound, with changes: 1 of 2 people",
-        ),
-        (listed(pb.REGION_STATE_ACTIVE), ""),
-    ],
-)
-def test_the_list_says_what_waits_for_whom(region: pb.Region, waits: str) -> None:
-    said = [line.removeprefix("  waits").strip() for line in lines_of(region) if line.startswith("  waits")]
-    assert said == ([waits] if waits else [])
-
-
-def test_the_list_says_where_each_way_stands() -> None:
-    region = listed(
-        pb.REGION_STATE_ACTIVE,
-        inbound=pb.RegionTrust(state=pb.TRUST_STATE_SUSPENDED, max_assurance=3, min_assurance=2, actor_kinds=KINDS),
-        outbound=pb.RegionTrust(state=pb.TRUST_STATE_OPEN, max_assurance=4, grade=pb.TRUST_GRADE_READING),
-    )
-    assert lines_of(region) == [
-        "320402 常州市天宁区: active",
-        "  from there  suspended (person, service; assurance 2 to 3)",
-        "  to there    open (reads only; all; assurance 0 to 4)",
-    ]

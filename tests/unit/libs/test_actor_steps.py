@@ -74,4 +74,7 @@ def test_what_a_token_rests_on() -> None:
     assert actor(PERSON, "PERSON", organization=FIRM, mandate=mandate).parties == {PERSON, FIRM, mandate}
     passed_on = actor(PERSON, "PERSON", organization=FIRM, mandate=mandate, claims={"mandate_by": giver})
     assert passed_on.parties == {PERSON, FIRM, mandate, giver}
-    assert actor("//320402/services/cases", "REGION", region="320402", client="hall").parties == {"//320402"}
+    abroad = {"//320402", "//320402/assertions"}
+    assert actor("//320402/services/cases", "REGION", region="320402", client="hall").parties == abroad
+    told = actor("//320402/services/cases", "REGION", region="320402", claims={"txn": ID})
+    assert told.parties == abroad | {f"//320402/assertions/{ID}"}
