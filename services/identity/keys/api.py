@@ -35,6 +35,8 @@ class KeyApi:
         async def work(tx: Transaction) -> resources.JsonWebKeySet:
             gone = await self._settled(tx, keeper)
             kid = await asyncio.to_thread(keeper.keys.following, gone)
+            if request.kid != kid:
+                raise not_found(f"signingKeys/{request.kid}")
             await self._order(tx, keeper, kid, OrderKind.BEGIN, "")
             tx.emit(f"signingKeys/{kid}", events.SigningKeyRotated(kind=request.kind, kid=kid))
             return jwks_message(keeper.keys.public(begun=kid, gone=gone))

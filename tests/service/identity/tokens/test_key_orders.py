@@ -24,8 +24,10 @@ async def _published(home: Town) -> list[str]:
     return [str(key["kid"]) for key in answer.json()["keys"]]
 
 
-async def _rotated(home: Town, kind: "pb.SigningKeyKind.ValueType" = _TOKENS, repeated: str = "") -> list[str]:
-    request = pb.RotateSigningKeysRequest(kind=kind, request_id=repeated or request_id())
+async def _rotated(
+    home: Town, kid: str, kind: "pb.SigningKeyKind.ValueType" = _TOKENS, repeated: str = ""
+) -> list[str]:
+    request = pb.RotateSigningKeysRequest(kind=kind, kid=kid, request_id=repeated or request_id())
     token = await home.admin_token()
     answer = await home.call(home.tokens.RotateSigningKeys, request, resources_pb2.JsonWebKeySet, token)
     return [each.kid for each in answer.keys]
@@ -52,7 +54,7 @@ async def _asks(home: Town, token: str) -> Any:
 async def test_the_next_key_signs_and_the_last_stays_good(home: Town) -> None:
     before, old = await _published(home), await home.admin_token()
     repeated = request_id()
-    answered = await _rotated(home, repeated=repeated)
+    answered = await _rotated(home, before[1], repeated=repeated)
     new = await home.admin_token()
     assert (_kid(old), _kid(new)) == (before[0], before[1])
     assert answered[0] == before[1]
@@ -64,10 +66,18 @@ async def test_the_next_key_signs_and_the_last_stays_good(home: Town) -> None:
     assert after[1] not in before, "there is a next one again"
     assert after[2] == before[0]
     # The same request again is the same order.
-    assert await _rotated(home, repeated=repeated) == answered
+    assert await _rotated(home, before[1], repeated=repeated) == answered
     assert await _published(home) == after
     # Who opens the key store anew, as another replica does, finds the same.
     assert [key["kid"] for key in signing_keys(home.service.process).public()] == after
+
+
+async def test_a_key_that_is_not_the_next_one_signs_nothing(home: Town) -> None:
+    published = await _published(home)
+    for kid in (published[0], *published[2:], "x" * 43):
+        assert await reason_of(_rotated(home, kid)) == "RESOURCE_NOT_FOUND"
+    assert await reason_of(_rotated(home, published[1], _CODES)) == "RESOURCE_NOT_FOUND", "a key of codes is another"
+    assert await _published(home) == published
 
 
 async def test_what_a_revoked_key_signed_is_refused_and_another_signs(home: Town) -> None:
@@ -135,7 +145,7 @@ async def test_what_was_ordered_is_done_though_who_took_it_dies(home: Town, monk
 async def test_keys_of_codes_change_alone(home: Town) -> None:
     process, tokens = home.service.process, await _published(home)
     before = [key["kid"] for key in signing_keys(process, CODES).public()]
-    assert (await _rotated(home, _CODES))[0] == before[1]
+    assert (await _rotated(home, before[1], _CODES))[0] == before[1]
     assert before[0] not in await _revoked(home, before[0], _CODES)
     assert signing_keys(process, CODES).current.kid == before[1]
     assert await _published(home) == [key["kid"] for key in signing_keys(process, TOKENS).public()] == tokens
