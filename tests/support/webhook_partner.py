@@ -52,6 +52,9 @@ async def webhook_partner(office: Office, *scopes: str) -> str:
 
 async def received(receiver: Receiver, *kinds: str) -> None:
     """Waits until an event of each type has come."""
-    while not set(kinds) <= {each.told["type"] for each in receiver.got}:
+    while missing := set(kinds) - {each.told["type"] for each in receiver.got}:
         receiver.came.clear()
-        await asyncio.wait_for(receiver.came.wait(), _WITHIN)
+        try:
+            await asyncio.wait_for(receiver.came.wait(), _WITHIN)
+        except TimeoutError as error:
+            raise AssertionError(f"did not come: {sorted(missing)}") from error
