@@ -14,7 +14,7 @@ from tests.peers.parties import PASSWORD, enrollment_uri, registered, somebody
 from tests.support.browser import CHROMIUM, FLAGS
 from tongban.identity.v1.sign_in_service_pb2 import AUTHENTICATOR_KIND_ONE_TIME_CODE
 
-pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 _REDIRECT = "https://partner.test/axe"
 
 
