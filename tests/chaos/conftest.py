@@ -5,9 +5,9 @@ What a service does alone when it is killed or hangs is what they measure; with 
 
 import pytest
 
-from tests.system.conftest import regions, running_cluster
+from tests.system.conftest import partners_door, regions, running_cluster, verifier
 
-__all__ = ["regions", "running_cluster"]
+__all__ = ["partners_door", "regions", "running_cluster", "verifier"]
 
 
 @pytest.fixture(scope="session")
