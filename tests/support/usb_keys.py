@@ -86,6 +86,7 @@ class Authority:
         usage: str = "digitalSignature,nonRepudiation",
         purposes: str = "clientAuth,emailProtection",
         wrapped: str = "SET",
+        days: str = _DAYS,
     ) -> UsbKey:
         """Issues to somebody; with the number of their identity card in it, where one is said, ``wrapped`` as authorities do."""
         self._made += 1
@@ -97,10 +98,10 @@ class Authority:
         more = f"[set]\none=IMPLICIT:0,PRINTABLESTRING:{number}\n" if number else ""
         purposes = f"extendedKeyUsage={purposes}\n" if purposes else ""
         extensions = _PERSON.format(usage=usage, purposes=purposes, number=said) + more
-        self._issue(name, f"/C=CN/CN={holder}", extensions, "issuing")
+        self._issue(name, f"/C=CN/CN={holder}", extensions, "issuing", days)
         return UsbKey(self.folder, name)
 
-    def _issue(self, name: str, subject: str, extensions: str, issuer: str | None) -> None:
+    def _issue(self, name: str, subject: str, extensions: str, issuer: str | None, days: str = _DAYS) -> None:
         folder = self.folder
         if not (folder / f"{name}.key").exists():
             _new_key(folder, name)
@@ -113,7 +114,7 @@ class Authority:
         self._made += 1
         _openssl(
             folder, "x509", "-req", "-in", f"{name}.csr", *who, "-out", f"{name}.pem", "-extfile", f"{name}.cnf",
-            "-sm3", "-sigopt", _DISTID, "-vfyopt", _DISTID, "-set_serial", str(1000 + self._made), "-days", _DAYS,
+            "-sm3", "-sigopt", _DISTID, "-vfyopt", _DISTID, "-set_serial", str(1000 + self._made), "-days", days,
         )  # fmt: skip
 
     @property

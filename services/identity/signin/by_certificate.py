@@ -68,7 +68,7 @@ class CertificateJudge:
             return None, None
         async with self._parts.database.read() as connection:
             held = await store.key_in_use(connection, AuthenticatorKind.CERTIFICATE, said.key)
-        return held, KeyProof((HELD_KEY,), self._believed)
+        return held, KeyProof((HELD_KEY,), self._believed, expire_time=said.certificate.not_after)
 
     async def _shown(self, answer: str, text: str) -> ShownCertificate:
         if self._files is None:

@@ -1,6 +1,7 @@
 """Signing in by a key that somebody holds, of whatever kind: nothing is typed, and what is signed is good once."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from libs.db.uow import Transaction
@@ -44,11 +45,13 @@ class KeyProof:
         methods: how somebody signed in by it (RFC 8176).
         believed: no more than this is it believed, whatever was thought when it was set.
         sign_count: how often it says it was used; 0 of what doesn't count.
+        expire_time: the end of the certificate that was shown, which its authority may have renewed since it was set; None of others.
     """
 
     methods: tuple[str, ...]
     believed: int
     sign_count: int = 0
+    expire_time: datetime | None = None
 
 
 class KeyJudge(Protocol):
@@ -126,8 +129,8 @@ class KeySignIns:
                 await self._told(tx, locked)
                 return None
             await store.give_back(tx.connection, address)
-            change = {"sign_count": proof.sign_count, "last_use_time": self._parts.wall.now()}
-            await store.UPDATE_AUTHENTICATOR.one(tx.connection, locked.id, **change)
+            said = {"sign_count": proof.sign_count, "expire_time": proof.expire_time}
+            await store.UPDATE_AUTHENTICATOR.one(tx.connection, locked.id, last_use_time=self._parts.wall.now(), **said)
             shown = Shown((min(locked.assurance, proof.believed),), proof.methods, attempt.agent)
             return await self._opening.opened(tx, person, shown, current)
 

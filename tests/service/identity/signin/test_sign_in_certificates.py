@@ -170,6 +170,17 @@ async def test_another_takes_its_place_and_the_one_before_signs_in_no_more(
     assert (await _shown(browser, after)).status_code == 200
 
 
+async def test_one_that_was_renewed_signs_in_as_before_and_is_told_by_its_new_end(
+    certified: Certified, browser: Browser
+) -> None:
+    person, key = await certified.town.person(), certified.authority.issue(days="30")
+    await certified.set_key(person, key)
+    await browser.begin()
+    assert (await _shown(browser, certified.authority.issue(key=key, days="400"))).status_code == 200
+    (held,) = await certified.held(person)
+    assert (held.expire_time.seconds - held.create_time.seconds) // 86_400 in (399, 400)
+
+
 async def test_one_that_was_taken_away_or_revoked_signs_in_no_more(certified: Certified, browser: Browser) -> None:
     person, key = await certified.town.person(), certified.authority.issue()
     await certified.set_key(person, key)
