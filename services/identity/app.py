@@ -65,7 +65,7 @@ from services.identity.openid.device_grants import DeviceGrants
 from services.identity.openid.devices import Devices
 from services.identity.openid.endpoints import OpenIdEndpoints
 from services.identity.openid.enrollment_pages import EnrollmentPages
-from services.identity.openid.key_ways import KeyWay, by_certificate, by_passkey
+from services.identity.openid.key_ways import by_certificate, by_passkey
 from services.identity.openid.logout import Logout
 from services.identity.openid.pages import BrowserPages
 from services.identity.openid.refresh_tokens import RefreshTokens
@@ -135,13 +135,7 @@ async def app(process: Process) -> App:
     postman = WebhookWorker(parts, _logs_of(process, own_door), webhooks, config.webhooks.poll_seconds)
     guests = GuestWatch(parts, Regions(own_door))
     if config.http is not None:
-        judge = CertificateJudge(parts, process.provider, config.sign_in.certificates)
-        enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file), judge)
-        ways = [
-            by_passkey(KeySignIns(parts, PasskeyJudge(parts))),
-            by_certificate(KeySignIns(parts, judge), config.sign_in.certificates),
-        ]
-        endpoints = _endpoints(process, parts, shared, enrollments, ways)
+        endpoints = _endpoints(process, parts, shared, config, passwords)
         process.beside(HttpServer(endpoints.app(), config.http).run)
         if config.mtls_http is not None:
             door = GatewayDoor.of(config.tls, config.region.id)
@@ -238,9 +232,7 @@ def _apis(parts: Parts, shared: _Shared, config: Config, keys: KeyApi) -> dict[s
     }
 
 
-def _endpoints(
-    process: Process, parts: Parts, shared: _Shared, enrollments: Enrollments, ways: list[KeyWay]
-) -> OAuthEndpoints:
+def _endpoints(process: Process, parts: Parts, shared: _Shared, config: Config, passwords: Passwords) -> OAuthEndpoints:
     """Makes what is served over HTTP: the token endpoint, OpenID Connect, and the pages at which people sign in."""
     exchange, sign_ins = shared.exchange, shared.sign_ins
     answering = Answering(ClientAuthentication(parts, audiences_of(parts)), process.tracing)
@@ -250,6 +242,10 @@ def _endpoints(
     about = AboutTokens(parts, code_grants, process.verifier(parts.codec.keys))
     openid = OpenIdEndpoints(answering, authorizations, devices, code_grants, device_grants, about, parts.proofs)
     pages = BrowserPages(f"{process.config.region.name}统一身份认证", parts.base_url)
+    section = config.sign_in.certificates
+    judge = CertificateJudge(parts, process.provider, section)
+    ways = [by_passkey(KeySignIns(parts, PasskeyJudge(parts))), by_certificate(KeySignIns(parts, judge), section)]
+    enrollments = Enrollments(parts, passwords, BreachedPasswords(config.breached_passwords_file), judge)
     enrolling = EnrollmentPages(enrollments, pages, ways)
     upstreams = UpstreamPages(Visits(parts, shared.providers), sign_ins, pages)
     browsers = SignInPages(
