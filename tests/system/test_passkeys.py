@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.browser import LOOKS, chromium_running, looking
 from tests.support.named_region import REDIRECT, NamedRegion, device, furnished, started
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -34,27 +34,17 @@ async def named(running: tuple[Path, str]) -> AsyncIterator[NamedRegion]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     """Chromium without a screen."""
-    assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    async with chromium_running() as found:
         yield found
-        await found.close()
 
 
-@pytest_asyncio.fixture(
-    loop_scope="module",
-    params=[("zh-CN", {"width": 1280, "height": 800}), ("en", {"width": 390, "height": 844})],
-    ids=["desktop", "phone"],
-)
+@pytest_asyncio.fixture(loop_scope="module", params=LOOKS)
 async def context(chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     """A browser of somebody who reads Chinese at a desk, and of somebody who reads English on a phone."""
-    language, viewport = request.param
-    made = await chromium.new_context(locale=language, viewport=viewport)
-    made.set_default_timeout(15_000)
-    # The partner is not there: where its people are sent is enough.
-    await made.route(f"{REDIRECT}**", lambda route: route.fulfill(body="here"))
-    yield made
-    await made.close()
+    async with looking(chromium, request.param, 15) as made:
+        # The partner is not there: where its people are sent is enough.
+        await made.route(f"{REDIRECT}**", lambda route: route.fulfill(body="here"))
+        yield made
 
 
 async def _shot(page: Page, folder: Path, name: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.browser import LOOKS, chromium_running, looking
 from tests.support.key_program import KeyProgram, key_program
 from tests.support.named_region import REDIRECT, NamedRegion, furnished, started
 from tongban.identity.v1 import sign_in_service_pb2
@@ -16,7 +16,6 @@ from tongban.identity.v1 import sign_in_service_pb2
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 _WITH_CERTIFICATE = re.compile("用数字证书登录|Sign in with a certificate")
 _SET = re.compile("数字证书已登记|Your certificate is set")
-_LOOKS = [("zh-CN", {"width": 1280, "height": 800}), ("en", {"width": 390, "height": 844})]
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +34,13 @@ async def named(tmp_path_factory: pytest.TempPathFactory, program: KeyProgram) -
             yield found
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=_LOOKS, ids=["desktop", "phone"])
+@pytest_asyncio.fixture(loop_scope="module", params=LOOKS)
 async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A page of somebody who reads Chinese at a desk, and of somebody who reads English on a phone."""
-    language, viewport = request.param
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        context = await chromium.new_context(locale=language, viewport=viewport)
-        context.set_default_timeout(15_000)
+    async with chromium_running() as chromium, looking(chromium, request.param, 15) as context:
         # The partner is not there: where its people are sent is enough.
         await context.route(f"{REDIRECT}**", lambda route: route.fulfill(body="here"))
         yield await context.new_page()
-        await chromium.close()
 
 
 async def test_somebody_sets_the_certificate_of_their_key_and_signs_in_by_it_at_level_four(

@@ -11,13 +11,13 @@ import httpx
 import pyotp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from deploy.local.demo.gateway import request_id
 from deploy.local.demo.office import Office
 from deploy.local.regions import LIUAN
 from libs.rpc.messages import working_days
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.browser import LOOKS, chromium_running, looking
 from tests.support.json_server import json_server
 from tests.support.named_region import NamedRegion, Resident, device, furnished, started
 from tests.support.patience import PATIENCE
@@ -59,26 +59,16 @@ async def partner(named: NamedRegion) -> AsyncIterator[Partner]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     """Chromium without a screen."""
-    assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
     expect.set_options(timeout=PATIENCE * 1000)
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    async with chromium_running() as found:
         yield found
-        await found.close()
 
 
-@pytest_asyncio.fixture(
-    loop_scope="module",
-    params=[("zh-CN", {"width": 1280, "height": 800}), ("en", {"width": 390, "height": 844})],
-    ids=["desktop", "phone"],
-)
+@pytest_asyncio.fixture(loop_scope="module", params=LOOKS)
 async def context(chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     """A browser of somebody who reads Chinese at a desk, and of somebody who reads English on a phone."""
-    language, viewport = request.param
-    made = await chromium.new_context(locale=language, viewport=viewport)
-    made.set_default_timeout(PATIENCE * 1000)
-    yield made
-    await made.close()
+    async with looking(chromium, request.param, PATIENCE) as made:
+        yield made
 
 
 @dataclass

@@ -8,36 +8,29 @@ from urllib.parse import urlencode
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser as Chromium
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, expect
 
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.browser import LOOKS, chromium_running, looking
 from tests.support.devices import NAME, codes_of, kiosk, poll
 from tests.support.signing_in import PASSWORD, Opened, changed, enrolled, enrollment, relying_party
 from tests.support.town import Town
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 _SAVED, _SIGNED_OUT = re.compile("密码已保存|Your password is saved"), re.compile("已退出登录|You are signed out")
-_DESKTOP, _PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Chromium]:
     """Chromium without a screen."""
-    assert CHROMIUM.exists(), "Chromium is missing: apt-get install -y chromium fonts-noto-cjk"
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    async with chromium_running() as found:
         yield found
-        await found.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=[("zh-CN", _DESKTOP), ("en", _PHONE)], ids=["desktop", "phone"])
+@pytest_asyncio.fixture(loop_scope="module", params=LOOKS)
 async def context(chromium: Chromium, request: pytest.FixtureRequest) -> AsyncIterator[BrowserContext]:
     """A browser of somebody who reads Chinese at a desk, and of somebody who reads English on a phone."""
-    language, viewport = request.param
-    made = await chromium.new_context(locale=language, viewport=viewport, java_script_enabled=False)
-    made.set_default_timeout(15_000)
-    yield made
-    await made.close()
+    async with looking(chromium, request.param, 15, java_script_enabled=False) as made:
+        yield made
 
 
 async def _shot(page: Page, folder: Path, name: str) -> None:
